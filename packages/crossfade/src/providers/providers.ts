@@ -1,0 +1,249 @@
+import type { Readable } from 'node:stream';
+import type { Json } from '../rollout/json.ts';
+import type { EnvironmentName } from '../rollout/config.ts';
+
+/** Everything outside of this process that a rollout talks to. Phases and checks know these interfaces only. */
+export interface Providers {
+  readonly cloudflare: CloudflareProvider;
+  readonly supabase: Record<EnvironmentName, SupabaseProvider>;
+  readonly database: Record<EnvironmentName, DatabaseProvider>;
+  /** The object store that the app leaves (Supabase Storage over S3), production's. */
+  readonly legacyStore: ObjectStore;
+  readonly r2: Record<EnvironmentName, ObjectStore>;
+  readonly dns: DnsProvider;
+  /** HTTP as the public does it: names resolved through the configured resolvers, not this machine's. */
+  readonly http: PublicHttp;
+  readonly notify: readonly Notifier[];
+  /** Real users' requests as somebody outside counts them; `null` where nobody does (then analytics serve). */
+  readonly audience: AudienceProvider | null;
+  close(): Promise<void>;
+}
+
+// ---- Cloudflare -------------------------------------------------------------------------------
+
+export type WorkerBinding =
+  | { type: 'r2_bucket'; name: string; bucket_name: string }
+  | { type: 'hyperdrive'; name: string; id: string }
+  | { type: 'plain_text'; name: string; text: string }
+  | { type: 'secret_text'; name: string; text: string }
+  | { type: 'version_metadata'; name: string };
+
+export interface WorkerUpload {
+  readonly mainModule: string;
+  /** Module name → ES module source. */
+  readonly modules: Readonly<Record<string, string>>;
+  readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
+  readonly bindings: readonly WorkerBinding[];
+  /** Marks the build (a content hash), so that the same build is not uploaded twice. At most 100 characters. */
+  readonly tag: string;
+  readonly message: string;
+}
+
+export interface WorkerVersion {
+  readonly id: string;
+  readonly number: number;
+  readonly createdOn: string;
+  readonly tag: string | null;
+}
+
+export interface DeploymentSplit {
+  readonly versionId: string;
+  /** 0–100; a deployment's percentages total 100. */
+  readonly percentage: number;
+}
+export interface WorkerDeployment {
+  readonly id: string;
+  readonly createdOn: string;
+  readonly versions: readonly DeploymentSplit[];
+  readonly message: string | null;
+}
+
+export interface DnsRecord {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly content: string;
+  readonly ttl: number;
+  readonly proxied: boolean;
+  readonly comment: string | null;
+}
+
+export interface LifecycleRule {
+  readonly id: string;
+  readonly enabled: boolean;
+  readonly conditions: { readonly prefix: string };
+  readonly deleteObjectsTransition?: { readonly condition: { readonly type: 'Age'; readonly maxAge: number } };
+  readonly storageClassTransitions?: readonly {
+    readonly condition: { readonly type: 'Age'; readonly maxAge: number };
+    readonly storageClass: 'InfrequentAccess';
+  }[];
+  readonly abortMultipartUploadsTransition?: { readonly condition: { readonly type: 'Age'; readonly maxAge: number } };
+}
+
+export interface CorsRule {
+  readonly allowed: { readonly origins: readonly string[]; readonly methods: readonly string[]; readonly headers?: readonly string[] };
+  readonly exposeHeaders?: readonly string[];
+  readonly maxAgeSeconds?: number;
+}
+
+export interface WorkerRoute {
+  readonly id: string;
+  readonly pattern: string;
+  readonly script: string | null;
+}
+
+export interface HttpStatusCount {
+  readonly status: number;
+  readonly requests: number;
+}
+
+/** The part of Cloudflare's API v4 that a rollout needs. Methods throw `ProviderError`. */
+export interface CloudflareProvider {
+  /** Uploads without deploying. */
+  uploadVersion(script: string, upload: WorkerUpload): Promise<WorkerVersion>;
+  /** Newest first; empty when the script does not exist. */
+  listVersions(script: string): Promise<readonly WorkerVersion[]>;
+  /** Newest first, index 0 serves; empty when the script does not exist or was never deployed. */
+  listDeployments(script: string): Promise<readonly WorkerDeployment[]>;
+  deploy(script: string, versions: readonly DeploymentSplit[], message: string): Promise<WorkerDeployment>;
+  /** `null` when the script does not exist. */
+  getSubdomain(script: string): Promise<{ enabled: boolean; previewsEnabled: boolean } | null>;
+  setSubdomain(script: string, state: { enabled: boolean; previewsEnabled: boolean }): Promise<void>;
+  getBucket(name: string): Promise<{ name: string; createdOn: string } | null>;
+  createBucket(name: string): Promise<void>;
+  deleteBucket(name: string): Promise<void>;
+  getLifecycle(bucket: string): Promise<readonly LifecycleRule[]>;
+  putLifecycle(bucket: string, rules: readonly LifecycleRule[]): Promise<void>;
+  getCors(bucket: string): Promise<readonly CorsRule[]>;
+  putCors(bucket: string, rules: readonly CorsRule[]): Promise<void>;
+  listDnsRecords(name: string): Promise<readonly DnsRecord[]>;
+  patchDnsRecord(id: string, change: Partial<Omit<DnsRecord, 'id'>>): Promise<DnsRecord>;
+  listRoutes(): Promise<readonly WorkerRoute[]>;
+  createRoute(pattern: string, script: string): Promise<WorkerRoute>;
+  deleteRoute(id: string): Promise<void>;
+  /** Requests by HTTP status that the edge answered for one host name; an empty list means no data, not no trouble. */
+  httpStatuses(host: string, sinceMs: number, untilMs: number): Promise<readonly HttpStatusCount[]>;
+  /** Runtime outcomes of one script, by version. CPU time in ms. */
+  workerInvocations(
+    script: string,
+    sinceMs: number,
+    untilMs: number,
+  ): Promise<readonly { versionId: string; requests: number; errors: number; cpuTimeP50Ms: number; wallTimeP99Ms: number | null }[]>;
+  /** R2 operations by action (`GetObject`, `PutObject`, …). */
+  r2Operations(bucket: string, sinceMs: number, untilMs: number): Promise<readonly { action: string; requests: number }[]>;
+  r2Storage(bucket: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number } | null>;
+}
+
+// ---- Supabase and Postgres --------------------------------------------------------------------
+
+export interface SupabaseProvider {
+  /** A user's access token, by the password grant. */
+  signIn(email: string, password: string): Promise<{ accessToken: string; userId: string }>;
+  getBucket(id: string): Promise<{ id: string; public: boolean } | null>;
+  setBucketPublic(id: string, isPublic: boolean): Promise<void>;
+  /** Storage requests that the vendor counted since then; the evidence that nobody reads the legacy store. */
+  storageRequests(sinceMs: number): Promise<number>;
+}
+
+export interface DatabaseProvider {
+  query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
+}
+
+// ---- Object stores (S3) -----------------------------------------------------------------------
+
+export interface ObjectHead {
+  readonly key: string;
+  readonly size: number;
+  /** Unquoted. */
+  readonly etag: string;
+  readonly lastModified: string;
+}
+export interface ObjectMeta {
+  readonly contentType: string | null;
+  readonly cacheControl: string | null;
+  readonly custom: Readonly<Record<string, string>>;
+}
+export interface ObjectBody extends ObjectHead {
+  readonly meta: ObjectMeta;
+  readonly body: Readable;
+}
+
+/** One bucket of an S3-compatible store, whichever vendor keeps it. */
+export interface ObjectStore {
+  readonly label: string;
+  /** In byte order of the keys, page by page, never the whole listing at once. */
+  list(prefix?: string): AsyncIterable<ObjectHead>;
+  head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null>;
+  get(key: string, range?: { start: number; end: number }): Promise<ObjectBody | null>;
+  /** Streams `body` of exactly `size` bytes; multipart above the store's part size. Answers with the stored ETag. */
+  put(key: string, body: Readable | Uint8Array, size: number, meta: ObjectMeta): Promise<{ etag: string }>;
+  delete(key: string): Promise<void>;
+}
+
+// ---- DNS, HTTP, people ------------------------------------------------------------------------
+
+export interface DnsAnswer {
+  readonly server: string;
+  readonly addresses: readonly string[];
+  /** Seconds left, as that server says. */
+  readonly ttl: number | null;
+  readonly error: string | null;
+}
+export interface DnsProvider {
+  /** What the zone's own server says. */
+  atAuthority(name: string): Promise<DnsAnswer>;
+  /** What each configured resolver says; one answer for each, errors included. */
+  atResolvers(name: string): Promise<readonly DnsAnswer[]>;
+}
+
+export interface PublicResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** From the request's start to the last byte, ms. */
+  readonly ms: number;
+  /** Address that answered. */
+  readonly address: string;
+}
+export interface PublicHttp {
+  /** `via` names a fixed address instead of asking a resolver (a version's preview, or the edge before DNS moved). */
+  request(
+    url: string,
+    options?: {
+      method?: string;
+      headers?: Readonly<Record<string, string>>;
+      body?: Uint8Array | string;
+      timeoutMs?: number;
+      via?: string;
+      resolver?: number;
+    },
+  ): Promise<PublicResponse>;
+}
+
+export interface Notifier {
+  readonly name: string;
+  /** Throws `ProviderError` when the channel did not accept the message. */
+  send(message: { title: string; text: string; severity: 'critical' | 'warning' | 'info'; dedupKey: string; details: Json }): Promise<void>;
+}
+
+export interface AudienceStats {
+  readonly requests: number;
+  readonly failed: number;
+  readonly longestGapMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly reasons: readonly { reason: string; count: number }[];
+  /** The last whole seconds, oldest first. */
+  readonly seconds: readonly { at: string; ok: number; failed: number; legacy: number; edge: number }[];
+  readonly firstFailureAt: string | null;
+  readonly lastFailureAt: string | null;
+  readonly uploadsAccepted: number;
+}
+export interface AudienceProvider {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  stats(): Promise<AudienceStats>;
+  /** What the uploaders were told succeeded, to be compared byte by byte with what a store holds. */
+  uploads(): Promise<readonly { key: string; sha256: string; size: number; at: string; side: 'legacy' | 'edge' }[]>;
+}

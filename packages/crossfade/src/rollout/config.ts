@@ -1,0 +1,131 @@
+import * as v from 'valibot';
+
+export type EnvironmentName = 'staging' | 'production';
+
+const name = v.pipe(v.string(), v.minLength(1));
+const url = v.pipe(v.string(), v.url());
+const positive = v.pipe(v.number(), v.minValue(0));
+const secret = v.pipe(v.string(), v.minLength(1));
+/** `ip:port`, as `dns.Resolver.setServers` takes it. */
+const dnsServer = v.pipe(v.string(), v.regex(/^\[?[0-9a-f.:]+\]?:\d+$/i, 'expected ip:port'));
+
+const s3 = v.strictObject({
+  endpoint: url,
+  region: name,
+  accessKeyId: secret,
+  secretAccessKey: secret,
+});
+
+const environment = v.strictObject({
+  worker: v.strictObject({
+    name,
+    bucket: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'expected an R2 bucket name')),
+    /** Where the media is served: `https://media.audafact.com`; a rehearsal's has a port. */
+    mediaOrigin: url,
+  }),
+  frontend: v.strictObject({ origin: url }),
+  supabase: v.strictObject({
+    url,
+    anonKey: secret,
+    serviceKey: secret,
+    jwtSecret: secret,
+    /** Bucket of Supabase Storage that holds (or held) the media. */
+    bucket: name,
+    s3,
+  }),
+  database: v.strictObject({ url: secret }),
+  hyperdriveId: name,
+  /** Users that checks sign in as; they own nothing but what the checks make. */
+  testUsers: v.pipe(
+    v.array(v.strictObject({ email: name, password: secret, tier: v.picklist(['free', 'pro', 'enterprise']) })),
+    v.minLength(2),
+  ),
+});
+
+const duration = v.strictObject({
+  /** What the plan says, ms. */
+  plannedMs: positive,
+  /** What this run allows, ms. */
+  deadlineMs: positive,
+});
+
+/** Everything that a rollout needs to know of one app. Unknown fields are errors. */
+export const rolloutConfigSchema = v.strictObject({
+  name,
+  cloudflare: v.strictObject({
+    apiBaseUrl: url,
+    apiToken: secret,
+    accountId: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, 'expected 32 hex digits')),
+    zoneId: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/, 'expected 32 hex digits')),
+    workersSubdomain: name,
+    r2: s3,
+  }),
+  environments: v.strictObject({ staging: environment, production: environment }),
+  dns: v.strictObject({
+    authority: dnsServer,
+    resolvers: v.pipe(v.array(dnsServer), v.minLength(1)),
+    /** TTL of the media record during the move, seconds. */
+    loweredTtlSeconds: v.pipe(v.number(), v.integer(), v.minValue(60)),
+    /** Content of the proxied record (an address that only Cloudflare's edge answers for). */
+    edgeRecord: v.strictObject({ type: v.picklist(['A', 'AAAA', 'CNAME']), content: name }),
+    /** Addresses of Cloudflare's edge as resolvers hand them out, to tell the two sides apart. */
+    edgeAddresses: v.pipe(v.array(name), v.minLength(1)),
+    /** How much faster than the wall clock the resolvers let a TTL run out; 1 everywhere but in a rehearsal. */
+    ttlScale: v.pipe(v.number(), v.minValue(1)),
+  }),
+  worker: v.strictObject({
+    /** Source files, relative to the repository. */
+    entry: name,
+    bypassEntry: name,
+    compatibilityDate: v.pipe(v.string(), v.isoDate()),
+    compatibilityFlags: v.array(name),
+    allowedOrigins: v.array(url),
+    /** Secret of the signed URLs, newest first: two are alive while one is rotated. */
+    signingKeys: v.pipe(v.array(v.strictObject({ id: name, secret })), v.minLength(1)),
+    signedUrlSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  }),
+  bucketRules: v.strictObject({
+    /** Seconds. */
+    infrequentAccessAfter: positive,
+    abortUploadsAfter: positive,
+    expire: v.array(v.strictObject({ prefix: name, after: positive })),
+  }),
+  transfer: v.strictObject({
+    concurrency: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    partSizeBytes: v.pipe(v.number(), v.integer(), v.minValue(5 * 1024 * 1024)),
+  }),
+  targets: v.strictObject({
+    responseMs: positive,
+    /** Between 0 and 1. */
+    errorRate: positive,
+    /** Requests a second that staging must sustain. */
+    throughput: positive,
+  }),
+  /** When the cutover counts as in trouble. */
+  trouble: v.strictObject({
+    /** Share of failed requests in a window, between 0 and 1. */
+    errorRate: positive,
+    windowMs: positive,
+    /** Windows with fewer requests than this are no evidence either way. */
+    minimumRequests: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    /** No data at all for so long counts as trouble. */
+    silenceMs: positive,
+  }),
+  rolloutSteps: v.pipe(v.array(v.pipe(v.number(), v.minValue(0), v.maxValue(100))), v.minLength(1)),
+  durations: v.strictObject({
+    worker: duration,
+    dns: duration,
+    verify: duration,
+    monitor: duration,
+    watch: duration,
+  }),
+  notifications: v.array(v.strictObject({ name, kind: v.literal('webhook'), url, secret: v.optional(secret) })),
+});
+
+export type RolloutConfig = v.InferOutput<typeof rolloutConfigSchema>;
+export type EnvironmentConfig = RolloutConfig['environments']['production'];
+
+/** Gives the editor its types; the values are checked when the file is loaded. */
+export function defineRollout(config: RolloutConfig): RolloutConfig {
+  return config;
+}

@@ -1,0 +1,15 @@
+import type { JournalEntry } from './journal-event.ts';
+import type { RolloutConfig } from './config.ts';
+import type { Providers } from '../providers/providers.ts';
+
+/** What every check and step is handed: the config, the providers behind interfaces, the journal, a folder for evidence. */
+export interface RolloutContext {
+  readonly rollout: string;
+  readonly config: RolloutConfig;
+  readonly providers: Providers;
+  /** Appends to the journal; redacted at that one door. `key` makes it idempotent: the same key is written once. */
+  record(entry: JournalEntry & { subject?: string; key?: string }): Promise<string>;
+  /** Keeps a file as evidence (a path relative to the evidence folder) and answers with that path. */
+  keep(path: string, content: string | Uint8Array): Promise<string>;
+  readonly signal: AbortSignal;
+}

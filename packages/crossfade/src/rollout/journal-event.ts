@@ -1,0 +1,84 @@
+import type { Json } from './json.ts';
+import type { PhaseId, RollbackKind } from './plan.ts';
+import type { Verdict } from './verdict.ts';
+import type { ProductionMetrics } from './report-shapes.ts';
+
+/** The plan as the journal keeps it: enough to draw the whole rollout before it ran. */
+export interface PlannedPhase {
+  readonly id: PhaseId;
+  readonly title: string;
+  readonly plannedMs: number;
+  readonly deadlineMs: number;
+  readonly gate: readonly { readonly id: string; readonly title: string }[];
+  readonly parts: readonly {
+    readonly kind: 'step' | 'check' | 'observation';
+    readonly id: string;
+    readonly title: string;
+  }[];
+}
+
+export interface TrafficCount {
+  readonly requests: number;
+  readonly failed: number;
+  readonly longestGapMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface TransferCount {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly verified: number;
+  readonly mismatched: number;
+}
+
+/** What can happen in a rollout. `kind` decides what `data` holds. */
+export type JournalEntry =
+  | {
+      kind: 'rollout.started';
+      data: { scenario: string | null; configHash: string; scale: string | null; plan: readonly PlannedPhase[] };
+    }
+  | { kind: 'rollout.resumed'; data: { pid: number } }
+  | { kind: 'rollout.finished'; data: { outcome: 'completed' | 'rolled-back' | 'failed'; reason: string | null } }
+  | { kind: 'phase.started'; data: { deadlineMs: number } }
+  | { kind: 'phase.finished'; data: { status: 'passed' | 'failed'; seconds: number; reason: string | null } }
+  | { kind: 'gate.decided'; data: { status: 'open' | 'closed'; failed: readonly string[] } }
+  | { kind: 'check.verdict'; data: { title: string; proves: readonly string[]; ms: number; verdict: Verdict } }
+  | { kind: 'step.looked'; data: { title: string; before: Json } }
+  | { kind: 'step.started'; data: { title: string } }
+  | { kind: 'step.finished'; data: { title: string; ms: number; result: Json } }
+  | { kind: 'step.failed'; data: { title: string; error: string } }
+  | { kind: 'compensation.started'; data: { title: string } }
+  | { kind: 'compensation.finished'; data: { title: string; ms: number; result: Json } }
+  | { kind: 'compensation.failed'; data: { title: string; error: string; byHand: string } }
+  | {
+      kind: 'metrics.sampled';
+      data: { metrics: ProductionMetrics; traffic: TrafficCount | null; window: { ok: number; failed: number; seconds: number } };
+    }
+  | {
+      kind: 'transfer.progressed';
+      data: { objects: number; totalObjects: number; bytes: number; totalBytes: number; bytesPerSecond: number; remainingSeconds: number | null };
+    }
+  | { kind: 'transfer.finished'; data: TransferCount & { pass: string; seconds: number } }
+  | { kind: 'traffic.counted'; data: TrafficCount & { reasons: readonly { reason: string; count: number }[] } }
+  | { kind: 'alert.fired'; data: { rule: string; severity: 'critical' | 'warning' | 'info'; measured: Json; expected: Json; deliveredTo: readonly string[] } }
+  | { kind: 'alert.resolved'; data: { rule: string; measured: Json } }
+  | { kind: 'rollback.decided'; data: { kind: RollbackKind; measure: string; measured: Json; expected: Json; troubleSince: string; detectedMs: number } }
+  | {
+      kind: 'rollback.finished';
+      data: { kind: RollbackKind; complete: boolean; recoveredMs: number | null; lostUploads: number | null; lostDeletes: number | null };
+    }
+  | { kind: 'note'; data: { text: string } };
+
+export type JournalKind = JournalEntry['kind'];
+
+/** One line of the append-only journal. `seq` rises by one for each rollout's event, `id` is what reports cite. */
+export type JournalEvent = JournalEntry & {
+  readonly seq: number;
+  readonly id: string;
+  readonly at: string;
+  readonly rollout: string;
+  readonly phase: PhaseId | null;
+  /** The check, step, alert or transfer that the event is about. */
+  readonly subject: string | null;
+};

@@ -1,0 +1,78 @@
+import type { Json } from './json.ts';
+import type { Verdict } from './verdict.ts';
+import type { RolloutContext } from './context.ts';
+
+/** The chapters of a rollout, in order. The four `cutover.*` ones are the PRD's phase1..phase4. */
+export const PHASE_IDS = [
+  'staging',
+  'preparation',
+  'cutover.worker',
+  'cutover.dns',
+  'cutover.verify',
+  'cutover.monitor',
+  'watch',
+  'cleanup',
+  'archive',
+] as const;
+export type PhaseId = (typeof PHASE_IDS)[number];
+
+export type RollbackKind = 'immediate' | 'dns' | 'full' | 'data';
+
+/** Reads the world, changes nothing, answers with a verdict. */
+export interface Check {
+  readonly id: string;
+  readonly title: string;
+  /** Paths of the report that a pass makes true, e.g. `staging.worker.auth`. */
+  readonly proves: readonly string[];
+  run(context: RolloutContext): Promise<Verdict>;
+}
+
+/**
+ * Changes the world. Each of the four is idempotent and is checkpointed by itself, so that after a
+ * `kill -9` the ones that finished are not run again and the one that was interrupted is.
+ */
+export interface Step<Before extends Json = Json> {
+  readonly id: string;
+  readonly title: string;
+  readonly proves: readonly string[];
+  /** Reads what `compensate` needs to put back: the state before, kept in the journal. */
+  look(context: RolloutContext): Promise<Before>;
+  /** Acts, after looking again whether it is needed; "already so" is success. Answers with what was done. */
+  run(context: RolloutContext, before: Before): Promise<Json>;
+  /** Looks whether the world shows the change. */
+  verify(context: RolloutContext, before: Before): Promise<Verdict>;
+  /** Puts `before` back, whatever part of `run` took place; doing it twice does no harm. */
+  compensate(context: RolloutContext, before: Before): Promise<Json>;
+}
+
+/**
+ * Watches for a while and ends early on trouble. `watch` is called anew after a crash with the time
+ * that is left; it reports samples through the journal and answers with one verdict.
+ */
+export interface Observation {
+  readonly id: string;
+  readonly title: string;
+  readonly proves: readonly string[];
+  /** How long to look, ms (already scaled). */
+  readonly durationMs: number;
+  watch(context: RolloutContext, forMs: number): Promise<Verdict>;
+}
+
+export type Part =
+  | { readonly kind: 'step'; readonly step: Step }
+  /** Checks that run side by side; all must pass unless `mustPass` is false (then they only fill the report). */
+  | { readonly kind: 'checks'; readonly id: string; readonly checks: readonly Check[]; readonly mustPass: boolean }
+  | { readonly kind: 'observation'; readonly observation: Observation };
+
+/** An ordered list of gates and steps with a deadline and a rollback. */
+export interface Phase {
+  readonly id: PhaseId;
+  readonly title: string;
+  /** What the plan says, ms, and what this run allows, ms. They differ only in a rehearsal. */
+  readonly plannedMs: number;
+  readonly deadlineMs: number;
+  readonly gate: readonly Check[];
+  readonly parts: readonly Part[];
+  /** What is undone when the phase fails: `null` means only this phase's own steps are compensated. */
+  readonly rollback: RollbackKind | null;
+}

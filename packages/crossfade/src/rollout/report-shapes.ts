@@ -1,0 +1,92 @@
+/** The PRD's interfaces, under the PRD's own names. A number that nobody measured is `null`, never 0. */
+type Proven<Names extends string> = Record<Names, boolean>;
+type Measured<Names extends string> = Record<Names, number | null>;
+
+/** `true`: proven on staging by a verdict in the journal. */
+export interface StagingValidation {
+  worker: Proven<'endpoints' | 'auth' | 'rateLimiting' | 'quotas'>;
+  r2: Proven<'uploads' | 'previews' | 'deletions' | 'lifecycle'>;
+  frontend: Proven<'uploadFlow' | 'previewFlow' | 'dragAndDrop' | 'mobileCompatibility'>;
+  performance: Proven<'responseTime' | 'throughput' | 'errorRate'>;
+}
+
+/** `true`: proven before the cutover. */
+export interface PreCutoverChecklist {
+  staging: Proven<'allTestsPassing' | 'performanceValidated' | 'securityValidated' | 'monitoringOperational'>;
+  production: Proven<'workerDeployed' | 'r2Configured' | 'dnsUpdated' | 'monitoringReady' | 'rollbackPlanReady'>;
+  team: Proven<'onCallSchedule' | 'communicationPlan' | 'escalationProcedures'>;
+}
+
+export interface CutoverPhaseReport {
+  status: 'passed' | 'failed' | 'not-run';
+  seconds: number | null;
+}
+export type CutoverReport = Record<'phase1' | 'phase2' | 'phase3' | 'phase4', CutoverPhaseReport>;
+
+/** Rates are per second, times in ms, sizes in bytes, error and success rates between 0 and 1, cost in USD. */
+export interface ProductionMetrics {
+  worker: Measured<'requestRate' | 'errorRate' | 'responseTime' | 'activeConnections'>;
+  r2: Measured<'uploadRate' | 'downloadRate' | 'storageUsage' | 'costPerHour'>;
+  frontend: Measured<'userSessions' | 'uploadSuccessRate' | 'previewSuccessRate' | 'errorRate'>;
+  system: Measured<'cpuUsage' | 'memoryUsage' | 'networkLatency' | 'databaseConnections'>;
+}
+
+/** `true`: removed and proven gone. */
+export interface LegacySystems {
+  supabase: Proven<'s3Credentials' | 'storageBuckets' | 'oldMigrations'>;
+  code: Proven<'getPublicUrlMethods' | 'fileUrlDependencies' | 'legacyUploadLogic'>;
+  configuration: Proven<'oldEnvVars' | 'deprecatedConfigs' | 'unusedDependencies'>;
+  documentation: Proven<'oldArchitectureDocs' | 'migrationScripts' | 'outdatedGuides'>;
+}
+
+export type Success = Proven<
+  'zeroDowntime' | 'endpointsWithin15Min' | 'meetsStagingPerformance' | 'noCriticalIssues' | 'legacyRemoved'
+>;
+
+export type DefinitionOfDone = Proven<
+  | 'stagingValidated'
+  | 'productionDeployed'
+  | 'systemsOperational'
+  | 'performanceValidated'
+  | 'legacyRemoved'
+  | 'documentationUpdated'
+  | 'artifactsArchived'
+  | 'debriefCompleted'
+  | 'lessonsDocumented'
+>;
+
+/** What `rehearse --report FILE` writes. */
+export interface RolloutReport {
+  outcome: 'completed' | 'rolled-back' | 'failed';
+  /** Why it did not complete, in a sentence; `null` when it did. */
+  reason: string | null;
+  rollout: string;
+  scenario: string | null;
+  scale: string | null;
+  startedAt: string;
+  endedAt: string;
+  phases: { id: string; status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null }[];
+  staging: StagingValidation;
+  preCutover: PreCutoverChecklist;
+  cutover: CutoverReport;
+  traffic: { requests: number; failed: number; longestGapMs: number; p50Ms: number; p99Ms: number; reasons: { reason: string; count: number }[] };
+  rollback: null | {
+    kind: string;
+    measure: string;
+    detectedMs: number;
+    recoveredMs: number | null;
+    lostUploads: number | null;
+    lostDeletes: number | null;
+  };
+  transfer: { objects: number; bytes: number; verified: number; mismatched: number };
+  metrics: ProductionMetrics;
+  alerts: { rule: string; severity: string; firedAt: string; resolvedAt: string | null; deliveredTo: string[] }[];
+  legacy: LegacySystems;
+  archive: { path: string | null; files: number; verified: boolean };
+  success: Success;
+  definitionOfDone: DefinitionOfDone;
+  /** JSON path of each claim that is true (or each number) → the id of the journal event that shows it. */
+  evidence: Record<string, string>;
+  /** JSON path of each claim that is false → why. */
+  reasons: Record<string, string>;
+}
