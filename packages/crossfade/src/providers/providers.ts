@@ -142,8 +142,8 @@ export interface SupabaseProvider {
   signIn(email: string, password: string): Promise<{ accessToken: string; userId: string }>;
   getBucket(id: string): Promise<{ id: string; public: boolean } | null>;
   setBucketPublic(id: string, isPublic: boolean): Promise<void>;
-  /** Storage requests that the vendor counted since then; the evidence that nobody reads the legacy store. */
-  storageRequests(sinceMs: number): Promise<number>;
+  /** Storage requests that the vendor counted in that time (epoch ms); the evidence that nobody reads the legacy store. */
+  storageRequests(sinceMs: number, untilMs: number): Promise<number>;
 }
 
 export interface DatabaseProvider {

@@ -125,7 +125,10 @@ export const rolloutConfigSchema = v.strictObject({
 export type RolloutConfig = v.InferOutput<typeof rolloutConfigSchema>;
 export type EnvironmentConfig = RolloutConfig['environments']['production'];
 
+/** Environment variables, or a rehearsal's stand-ins for them. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
 /** Gives the editor its types; the values are checked when the file is loaded. */
-export function defineRollout(config: RolloutConfig): RolloutConfig {
-  return config;
+export function defineRollout(make: (env: Env) => RolloutConfig): (env: Env) => RolloutConfig {
+  return make;
 }

@@ -1,4 +1,4 @@
-import type { JournalEntry } from './journal-event.ts';
+import type { JournalEntry, JournalEvent } from './journal-event.ts';
 import type { RolloutConfig } from './config.ts';
 import type { Providers } from '../providers/providers.ts';
 
@@ -11,5 +11,8 @@ export interface RolloutContext {
   record(entry: JournalEntry & { subject?: string; key?: string }): Promise<string>;
   /** Keeps a file as evidence (a path relative to the evidence folder) and answers with that path. */
   keep(path: string, content: string | Uint8Array): Promise<string>;
+  /** Every event so far, oldest first: what gates compute their verdicts from. */
+  history(): Promise<readonly JournalEvent[]>;
+  /** Fires when the work should stop early: trouble was seen, or the operator interrupts. */
   readonly signal: AbortSignal;
 }

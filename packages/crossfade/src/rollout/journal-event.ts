@@ -53,7 +53,12 @@ export type JournalEntry =
   | { kind: 'compensation.failed'; data: { title: string; error: string; byHand: string } }
   | {
       kind: 'metrics.sampled';
-      data: { metrics: ProductionMetrics; traffic: TrafficCount | null; window: { ok: number; failed: number; seconds: number } };
+      data: {
+        metrics: ProductionMetrics;
+        /** What the audience counted since the start, and in the last whole second on each side; `null` without one. */
+        traffic: TrafficCount | null;
+        second: { ok: number; failed: number; legacy: number; edge: number } | null;
+      };
     }
   | {
       kind: 'transfer.progressed';

@@ -31,18 +31,18 @@ export interface Check {
  * Changes the world. Each of the four is idempotent and is checkpointed by itself, so that after a
  * `kill -9` the ones that finished are not run again and the one that was interrupted is.
  */
-export interface Step<Before extends Json = Json> {
+export interface Step<Before = unknown> {
   readonly id: string;
   readonly title: string;
   readonly proves: readonly string[];
-  /** Reads what `compensate` needs to put back: the state before, kept in the journal. */
+  /** Reads what `compensate` needs to put back: the state before. It is kept as JSON, and comes back as JSON. */
   look(context: RolloutContext): Promise<Before>;
-  /** Acts, after looking again whether it is needed; "already so" is success. Answers with what was done. */
-  run(context: RolloutContext, before: Before): Promise<Json>;
+  /** Acts, after looking again whether it is needed; "already so" is success. What it answers is recorded as JSON. */
+  run(context: RolloutContext, before: Before): Promise<unknown>;
   /** Looks whether the world shows the change. */
   verify(context: RolloutContext, before: Before): Promise<Verdict>;
   /** Puts `before` back, whatever part of `run` took place; doing it twice does no harm. */
-  compensate(context: RolloutContext, before: Before): Promise<Json>;
+  compensate(context: RolloutContext, before: Before): Promise<unknown>;
 }
 
 /**
@@ -75,4 +75,51 @@ export interface Phase {
   readonly parts: readonly Part[];
   /** What is undone when the phase fails: `null` means only this phase's own steps are compensated. */
   readonly rollback: RollbackKind | null;
+}
+
+/** One action of a rollback: idempotent, retried, and when it will not work a person is told `byHand`. */
+export interface RollbackStep {
+  readonly id: string;
+  readonly title: string;
+  /** The very commands that do the same by hand. */
+  readonly byHand: string;
+  run(context: RolloutContext): Promise<unknown>;
+  verify(context: RolloutContext): Promise<Verdict>;
+}
+
+/** What a rollback proved when it was over. Times in ms; `null` where nobody could measure it. */
+export interface RollbackProof {
+  readonly recoveredMs: number | null;
+  readonly lostUploads: number | null;
+  readonly lostDeletes: number | null;
+}
+
+export interface Rollback {
+  readonly kind: RollbackKind;
+  /** In this order, before the compensations of the phases in `scope` run in reverse. */
+  readonly steps: readonly RollbackStep[];
+  readonly scope: readonly PhaseId[];
+  prove(context: RolloutContext, troubleSince: string): Promise<RollbackProof>;
+}
+
+export interface RolloutPlan {
+  readonly phases: readonly Phase[];
+  readonly rollbacks: Readonly<Partial<Record<RollbackKind, Rollback>>>;
+}
+
+/** Something went wrong while the phases ran: the measure, and since when. */
+export interface Trouble {
+  readonly measure: string;
+  readonly measured: Json;
+  readonly expected: Json;
+  /** First bad sample, ISO time. */
+  readonly since: string;
+}
+
+/** Watches production beside the phases, from the first deployment to the end of the watch. */
+export interface Sentinel {
+  start(context: RolloutContext): void;
+  stop(): Promise<void>;
+  /** Resolves when trouble is seen; never when there is none. */
+  readonly trouble: Promise<Trouble>;
 }

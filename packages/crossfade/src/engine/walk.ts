@@ -1,0 +1,269 @@
+import { errorText } from '../rollout/error-text.ts';
+import { toJson, type Json } from '../rollout/json.ts';
+import type { RolloutContext } from '../rollout/context.ts';
+import type { Check, Part, Phase, PhaseId, RolloutPlan, Sentinel, Step, Trouble } from '../rollout/plan.ts';
+import type { Verdict } from '../rollout/verdict.ts';
+import type { Durable } from './durable.ts';
+import { rollBack, compensate } from './roll-back.ts';
+
+export interface Walk {
+  readonly plan: RolloutPlan;
+  readonly durable: Durable;
+  readonly sentinel: Sentinel;
+  /** A context whose events carry `phase`; its signal fires when `stop` does. */
+  contextFor(phase: PhaseId, stop: AbortSignal): RolloutContext;
+}
+
+export type WalkOutcome = { outcome: 'completed' | 'rolled-back' | 'failed'; reason: string | null };
+
+/** A step whose `look` was recorded: it may have changed the world, so it can be compensated. */
+export interface StepTaken {
+  readonly phase: PhaseId;
+  readonly step: Step;
+  readonly before: Json;
+}
+
+type PartResult = { ok: true } | { ok: false; reason: string; trouble: Trouble | null };
+
+/**
+ * Walks the phases in order. Everything that touches the world goes through `durable.step`, so that the
+ * same walk, started again after a `kill -9`, returns at once through what was finished and goes on with the rest.
+ */
+export async function walkRollout(walk: Walk): Promise<WalkOutcome> {
+  const taken: StepTaken[] = [];
+  for (const phase of walk.plan.phases) {
+    const startedAt = await walk.durable.step(`${phase.id}/start`, async () => {
+      await walk
+        .contextFor(phase.id, new AbortController().signal)
+        .record({ kind: 'phase.started', data: { deadlineMs: phase.deadlineMs }, key: `${phase.id}/started` });
+      return Date.now();
+    });
+    const result = await walkPhase(walk, phase, taken);
+    await walk.durable.step(`${phase.id}/finish`, async () => {
+      const seconds = (Date.now() - startedAt) / 1000;
+      await walk.contextFor(phase.id, new AbortController().signal).record({
+        kind: 'phase.finished',
+        data: { status: result.ok ? 'passed' : 'failed', seconds, reason: result.ok ? null : result.reason },
+        key: `${phase.id}/finished`,
+      });
+    });
+    if (result.ok) continue;
+    const trouble = result.trouble ?? {
+      measure: result.reason,
+      measured: null,
+      expected: null,
+      since: new Date(startedAt).toISOString(),
+    };
+    return phase.rollback === null
+      ? await undoPhase(walk, phase, taken, result.reason)
+      : await rollBack(walk, phase.id, phase.rollback, trouble, taken);
+  }
+  return { outcome: 'completed', reason: null };
+}
+
+/** Before production is touched there is nothing to roll back but the phase's own steps. */
+async function undoPhase(walk: Walk, phase: Phase, taken: readonly StepTaken[], reason: string): Promise<WalkOutcome> {
+  for (const step of taken.filter((one) => one.phase === phase.id).toReversed()) await compensate(walk, step);
+  return { outcome: 'failed', reason };
+}
+
+async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<PartResult> {
+  const stop = new AbortController();
+  const context = walk.contextFor(phase.id, stop.signal);
+  const guarded = phase.rollback !== null;
+  if (guarded) walk.sentinel.start(context);
+  // The deadline counts the time that this process observed: a controller that was down for an hour has not
+  // seen the phase take an hour.
+  const timer = new AbortController();
+  const deadline = new Promise<PartResult>((resolve) => {
+    const timeout = setTimeout(
+      () => resolve({ ok: false, reason: `${phase.title}: not done within ${phase.deadlineMs / 1000} s`, trouble: null }),
+      phase.deadlineMs,
+    );
+    timer.signal.addEventListener('abort', () => clearTimeout(timeout));
+  });
+  const interruptions: Promise<PartResult>[] = [deadline];
+  if (guarded) {
+    interruptions.push(
+      walk.sentinel.trouble.then((trouble) => ({ ok: false, reason: `trouble: ${trouble.measure}`, trouble })),
+    );
+  }
+  const inTime = (work: Promise<PartResult>): Promise<PartResult> => Promise.race([work, ...interruptions]);
+  try {
+    if (phase.gate.length > 0) {
+      const gate = await openGate(walk, phase, context);
+      if (!gate.ok) return gate;
+    }
+    for (const part of phase.parts) {
+      const result = await walkPart(walk, phase, part, context, taken, inTime);
+      if (!result.ok) return result;
+    }
+    return { ok: true };
+  } finally {
+    timer.abort();
+    stop.abort(new Error('the phase is over'));
+  }
+}
+
+async function openGate(walk: Walk, phase: Phase, context: RolloutContext): Promise<PartResult> {
+  const verdicts = await runChecks(walk, phase.id, phase.gate, context, 'gate');
+  const failed = phase.gate.filter((_, index) => verdicts[index]?.status !== 'pass').map((check) => check.id);
+  await walk.durable.step(`${phase.id}/gate`, () =>
+    context.record({
+      kind: 'gate.decided',
+      data: { status: failed.length === 0 ? 'open' : 'closed', failed },
+      subject: phase.id,
+      key: `${phase.id}/gate`,
+    }),
+  );
+  if (failed.length === 0) return { ok: true };
+  return { ok: false, reason: `the gate of ${phase.title} does not hold: ${describe(phase.gate, verdicts)}`, trouble: null };
+}
+
+function describe(checks: readonly Check[], verdicts: readonly Verdict[]): string {
+  return checks
+    .flatMap((check, index) => {
+      const verdict = verdicts[index];
+      return verdict === undefined || verdict.status === 'pass' ? [] : [`${check.title}: ${verdict.summary}`];
+    })
+    .join('; ');
+}
+
+/** Runs checks side by side; an error thrown by a check is a failed verdict that says so. */
+async function runChecks(
+  walk: Walk,
+  phase: PhaseId,
+  checks: readonly Check[],
+  context: RolloutContext,
+  place: string,
+): Promise<Verdict[]> {
+  return Promise.all(
+    checks.map((check) =>
+      walk.durable.step(`${phase}/${place}/${check.id}`, async () => {
+        const start = performance.now();
+        const verdict = await check.run(context).catch(
+          (error: unknown): Verdict => ({
+            status: 'fail',
+            summary: errorText(error),
+            measured: null,
+            expected: 'an answer',
+            evidence: [],
+          }),
+        );
+        const ms = Math.round(performance.now() - start);
+        const data = { title: check.title, proves: check.proves, ms, verdict };
+        await context.record({ kind: 'check.verdict', data, subject: check.id, key: `${phase}/${place}/${check.id}` });
+        return verdict;
+      }),
+    ),
+  );
+}
+
+type InTime = (work: Promise<PartResult>) => Promise<PartResult>;
+
+async function walkPart(
+  walk: Walk,
+  phase: Phase,
+  part: Part,
+  context: RolloutContext,
+  taken: StepTaken[],
+  inTime: InTime,
+): Promise<PartResult> {
+  switch (part.kind) {
+    case 'step':
+      return walkStep(walk, phase, part.step, context, taken, inTime);
+    case 'checks':
+      return walk.durable.step(`${phase.id}/${part.id}/all`, () =>
+        inTime(
+          (async (): Promise<PartResult> => {
+            const verdicts = await runChecks({ ...walk, durable: inside }, phase.id, part.checks, context, part.id);
+            const failing = verdicts.some((verdict) => verdict.status === 'fail');
+            if (!failing || !part.mustPass) return { ok: true };
+            return { ok: false, reason: describe(part.checks, verdicts), trouble: null };
+          })(),
+        ),
+      );
+    case 'observation': {
+      const { observation } = part;
+      const name = `${phase.id}/${observation.id}`;
+      const since = await walk.durable.step(`${name}/since`, async () => Date.now());
+      return walk.durable.step(name, () =>
+        inTime(
+          (async (): Promise<PartResult> => {
+            const start = performance.now();
+            const left = Math.max(observation.durationMs / 10, observation.durationMs - (Date.now() - since));
+            const verdict = await observation.watch(context, left);
+            const ms = Math.round(performance.now() - start);
+            const data = { title: observation.title, proves: observation.proves, ms, verdict };
+            await context.record({ kind: 'check.verdict', data, subject: observation.id, key: name });
+            return verdict.status === 'pass' ? { ok: true } : { ok: false, reason: verdict.summary, trouble: null };
+          })(),
+        ),
+      );
+    }
+  }
+}
+
+/** Checks inside a guarded part are one durable step together: its race decides, so they are not steps of their own. */
+const inside: Durable = { step: (_name, work) => work() };
+
+async function walkStep(
+  walk: Walk,
+  phase: Phase,
+  step: Step,
+  context: RolloutContext,
+  taken: StepTaken[],
+  inTime: InTime,
+): Promise<PartResult> {
+  const name = `${phase.id}/${step.id}`;
+  const failure = async (error: unknown): Promise<PartResult> => {
+    const text = errorText(error);
+    await context.record({ kind: 'step.failed', data: { title: step.title, error: text }, subject: step.id });
+    return { ok: false, reason: `${step.title}: ${text}`, trouble: null };
+  };
+  const looked = await walk.durable.step(`${name}/look`, async (): Promise<{ before: Json } | PartResult> => {
+    try {
+      const before = toJson(await step.look(context));
+      const data = { title: step.title, before };
+      await context.record({ kind: 'step.looked', data, subject: step.id, key: `${name}/looked` });
+      return { before };
+    } catch (error) {
+      return failure(error);
+    }
+  });
+  if ('ok' in looked) return looked;
+  taken.push({ phase: phase.id, step, before: looked.before });
+  const ran = await walk.durable.step(`${name}/run`, () =>
+    inTime(
+      (async (): Promise<PartResult> => {
+        try {
+          const start = performance.now();
+          await context.record({ kind: 'step.started', data: { title: step.title }, subject: step.id, key: `${name}/started` });
+          const result = toJson(await step.run(context, looked.before));
+          const data = { title: step.title, ms: Math.round(performance.now() - start), result };
+          await context.record({ kind: 'step.finished', data, subject: step.id, key: `${name}/finished` });
+          return { ok: true };
+        } catch (error) {
+          return failure(error);
+        }
+      })(),
+    ),
+  );
+  if (!ran.ok) return ran;
+  return walk.durable.step(`${name}/verify`, () =>
+    inTime(
+      (async (): Promise<PartResult> => {
+        try {
+          const start = performance.now();
+          const verdict = await step.verify(context, looked.before);
+          const ms = Math.round(performance.now() - start);
+          const data = { title: step.title, proves: step.proves, ms, verdict };
+          await context.record({ kind: 'check.verdict', data, subject: step.id, key: `${name}/verified` });
+          return verdict.status === 'pass' ? { ok: true } : { ok: false, reason: `${step.title}: ${verdict.summary}`, trouble: null };
+        } catch (error) {
+          return failure(error);
+        }
+      })(),
+    ),
+  );
+}

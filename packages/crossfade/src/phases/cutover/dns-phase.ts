@@ -1,0 +1,98 @@
+import { describeAnswers, isEdge, letGoMs, untilEverywhere } from '../../checks/dns/resolution.ts';
+import type { DnsRecord } from '../../providers/providers.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
+import { toJson } from '../../rollout/json.ts';
+import type { Phase, Step } from '../../rollout/plan.ts';
+import { verdict } from '../../rollout/verdict.ts';
+import { backfillFileKeys } from '../preparation/file-keys.ts';
+import { mediaRecord } from '../preparation/ttl-step.ts';
+import { copyToR2, verifyInR2 } from '../transfer-pass.ts';
+
+const mediaHost = ({ config }: RolloutContext): string => new URL(config.environments.production.worker.mediaOrigin).hostname;
+
+function isSwitched({ config }: RolloutContext, record: DnsRecord): boolean {
+  const { type, content } = config.dns.edgeRecord;
+  return record.proxied && record.type === type && record.content === content;
+}
+
+/** Puts the exact record from before back; answers whether a call was needed. */
+export async function restoreRecord(context: RolloutContext, before: DnsRecord): Promise<boolean> {
+  const record = await mediaRecord(context);
+  const { type, content, ttl, proxied, comment } = before;
+  if (record.type === type && record.content === content && record.proxied === proxied && (proxied || record.ttl === ttl)) return false;
+  await context.providers.cloudflare.patchDnsRecord(record.id, { type, content, ttl, proxied, comment });
+  return true;
+}
+
+/** The media host leads to Cloudflare's edge, where the route leads to the Worker; seen at every resolver. */
+function switchStep(): Step<DnsRecord> {
+  return {
+    id: 'dns.switch',
+    title: 'Media host switched to the edge',
+    proves: [],
+    look: mediaRecord,
+    async run(context, before) {
+      const record = await mediaRecord(context);
+      if (isSwitched(context, record)) return { already: true };
+      if (record.content !== before.content || record.type !== before.type) {
+        throw new Error(`somebody changed ${record.name} meanwhile: ${before.type} ${before.content} became ${record.type} ${record.content}; not overwritten`);
+      }
+      const { type, content } = context.config.dns.edgeRecord;
+      await context.providers.cloudflare.patchDnsRecord(record.id, { type, content, proxied: true, ttl: 1 });
+      return { already: false, from: `${before.type} ${before.content}`, to: `${type} ${content} proxied` };
+    },
+    async verify(context, before) {
+      const { good, answers, ms } = await untilEverywhere(context, mediaHost(context), (answer) => isEdge(context, answer), letGoMs(context, before.ttl));
+      return verdict(good, {
+        summary: `after ${ms} ms: ${describeAnswers(answers)}`,
+        measured: toJson(answers),
+        expected: `every server answers with ${context.config.dns.edgeAddresses.join(' or ')}`,
+      });
+    },
+    async compensate(context, before) {
+      return { restored: await restoreRecord(context, before) };
+    },
+  };
+}
+
+/** Carries over what legacy has and R2 lacks, rows included, and verifies all of it. */
+function catchUpStep(id: string, title: string, pass: string): Step<{ pass: string }> {
+  return {
+    id,
+    title,
+    proves: [],
+    look: async () => ({ pass }),
+    async run(context) {
+      const copied = await copyToR2(context, pass);
+      return { ...copied, rows: await backfillFileKeys(context) };
+    },
+    async verify(context) {
+      const result = await verifyInR2(context, pass);
+      return verdict(result.mismatched === 0 && result.missing === 0, {
+        summary: `${result.verified} of ${result.objects} objects verified in R2`,
+        measured: { ...result },
+        expected: { mismatched: 0, missing: 0 },
+        mend: 'crossfade copy',
+      });
+    },
+    // A copy more than needed harms nobody; the next run need not make it again.
+    compensate: async () => ({ kept: true }),
+  };
+}
+
+/** Phase 2 of the PRD's cutover: DNS to the new Worker. */
+export function dnsPhase(options: { plannedMs: number; deadlineMs: number }): Phase {
+  return {
+    id: 'cutover.dns',
+    title: 'Cutover 2 · DNS',
+    plannedMs: options.plannedMs,
+    deadlineMs: options.deadlineMs,
+    gate: [],
+    rollback: 'full',
+    parts: [
+      { kind: 'step', step: catchUpStep('dns.catchUp', 'Uploads since the copy caught up', 'catch-up') },
+      { kind: 'step', step: switchStep() },
+      { kind: 'step', step: catchUpStep('dns.lastCatchUp', 'Last uploads to legacy caught up', 'last catch-up') },
+    ],
+  };
+}

@@ -1,0 +1,67 @@
+import { endpointsCheck } from '../../checks/worker/endpoints.ts';
+import { openMediaClient } from '../../checks/worker/media-client.ts';
+import { toneWav } from '../../checks/worker/tone-wav.ts';
+import { openLoad, type LoadResult } from '../../checks/performance/open-load.ts';
+import type { EnvironmentName } from '../../rollout/config.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
+import type { Check, Phase } from '../../rollout/plan.ts';
+import { verdict } from '../../rollout/verdict.ts';
+
+/** A canary's reads, slow enough to disturb nobody. */
+const CANARY_PER_SECOND = 20;
+
+async function canaryReads(context: RolloutContext, environment: EnvironmentName): Promise<LoadResult> {
+  const client = await openMediaClient(context, environment);
+  const key = await client.upload('canary read.wav', 'audio/wav', toneWav(1, 330));
+  try {
+    const { url } = await client.signFile(key);
+    return await openLoad({ perSecond: CANARY_PER_SECOND, warmUpMs: 500, durationMs: 3000, signal: context.signal }, async () => {
+      const response = await client.follow(url, { headers: { range: 'bytes=0-8191' } });
+      if (response.status !== 206) throw new Error(`HTTP ${response.status}`);
+    });
+  } finally {
+    await client.remove(key);
+  }
+}
+
+/** How much slower than staging production may be, and what is too small to tell apart, ms. */
+const TOLERANCE = { factor: 1.5, plusMs: 50 };
+
+/** Production answers as fast as staging, measured side by side by the same canary. */
+function meetsStagingCheck(): Check {
+  return {
+    id: 'production.performance.meetsStaging',
+    title: "Production's response time is within tolerance of staging's",
+    proves: ['success.meetsStagingPerformance', 'definitionOfDone.performanceValidated'],
+    async run(context) {
+      const [production, staging] = await Promise.all([canaryReads(context, 'production'), canaryReads(context, 'staging')]);
+      const limit = Math.max(staging.p95Ms * TOLERANCE.factor, staging.p95Ms + TOLERANCE.plusMs);
+      return verdict(production.failed === 0 && production.requests > 0 && production.p95Ms <= limit, {
+        summary: `production p95 ${production.p95Ms} ms, staging p95 ${staging.p95Ms} ms, limit ${Math.round(limit)} ms, ${production.failed} failed`,
+        measured: { production: { ...production }, staging: { ...staging } },
+        expected: { p95Ms: `<= ${Math.round(limit)}`, failed: 0 },
+      });
+    },
+  };
+}
+
+/** Phase 3 of the PRD's cutover: every endpoint in production, from outside. */
+export function verifyPhase(options: { plannedMs: number; deadlineMs: number }): Phase {
+  return {
+    id: 'cutover.verify',
+    title: 'Cutover 3 · Verify',
+    plannedMs: options.plannedMs,
+    deadlineMs: options.deadlineMs,
+    gate: [],
+    rollback: 'full',
+    parts: [
+      {
+        kind: 'checks',
+        id: 'endpoints',
+        mustPass: true,
+        checks: [endpointsCheck('production', ['definitionOfDone.productionDeployed', 'success.endpointsWithin15Min'])],
+      },
+      { kind: 'checks', id: 'performance', mustPass: true, checks: [meetsStagingCheck()] },
+    ],
+  };
+}

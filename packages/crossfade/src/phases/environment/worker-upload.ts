@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import type { WorkerBinding, WorkerUpload, WorkerVersion } from '../../providers/providers.ts';
+import type { EnvironmentName } from '../../rollout/config.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
+import { bundleWorker } from '../staging/worker-bundle.ts';
+
+/** The three builds that a rollout deploys: the fallback, the migration's one, and the one without the legacy. */
+export type WorkerBuild = 'bypass' | 'migration' | 'final';
+
+function bindings({ config }: RolloutContext, environment: EnvironmentName, build: WorkerBuild): WorkerBinding[] {
+  const { supabase, worker, hyperdriveId } = config.environments[environment];
+  const text = (name: string, value: string): WorkerBinding => ({ type: 'plain_text', name, text: value });
+  const secret = (name: string, value: string): WorkerBinding => ({ type: 'secret_text', name, text: value });
+  return [
+    { type: 'r2_bucket', name: 'MEDIA', bucket_name: worker.bucket },
+    { type: 'hyperdrive', name: 'DATABASE', id: hyperdriveId },
+    { type: 'version_metadata', name: 'VERSION' },
+    text('ENVIRONMENT', environment),
+    text('MEDIA_ORIGIN', worker.mediaOrigin),
+    text('ALLOWED_ORIGINS', config.worker.allowedOrigins.join(',')),
+    text('SIGNED_URL_SECONDS', String(config.worker.signedUrlSeconds)),
+    text('JWT_ISSUER', `${supabase.url}/auth/v1`),
+    text('JWT_AUDIENCE', 'authenticated'),
+    // Once the migration is over the Worker forgets the legacy store: nothing is read through any more.
+    text('LEGACY_ORIGIN', build === 'final' ? '' : supabase.url),
+    text('LEGACY_BUCKET', supabase.bucket),
+    secret('LEGACY_SERVICE_KEY', build === 'final' ? '' : supabase.serviceKey),
+    secret('JWT_SECRET', supabase.jwtSecret),
+    secret('SIGNING_KEYS', JSON.stringify(config.worker.signingKeys)),
+  ];
+}
+
+/** The upload of one build; its tag is a hash of code and bindings, so that a changed binding is another version. */
+export async function workerUpload(context: RolloutContext, environment: EnvironmentName, build: WorkerBuild): Promise<WorkerUpload> {
+  const { worker } = context.config;
+  const { modules, mainModule } = await bundleWorker(build === 'bypass' ? worker.bypassEntry : worker.entry);
+  const bound = bindings(context, environment, build);
+  const tag = createHash('sha256')
+    .update(JSON.stringify([modules, bound, worker.compatibilityDate, worker.compatibilityFlags]))
+    .digest('hex')
+    .slice(0, 16);
+  return {
+    mainModule,
+    modules,
+    compatibilityDate: worker.compatibilityDate,
+    compatibilityFlags: worker.compatibilityFlags,
+    bindings: bound,
+    tag: `${build}-${tag}`,
+    message: `${context.rollout}: ${build} build for ${environment}`,
+  };
+}
+
+/** The version of this build, uploaded unless the account has it already. */
+export async function ensureVersion(
+  context: RolloutContext,
+  environment: EnvironmentName,
+  build: WorkerBuild,
+): Promise<{ version: WorkerVersion; uploaded: boolean }> {
+  const { name } = context.config.environments[environment].worker;
+  const upload = await workerUpload(context, environment, build);
+  const existing = (await context.providers.cloudflare.listVersions(name)).find((version) => version.tag === upload.tag);
+  if (existing !== undefined) return { version: existing, uploaded: false };
+  return { version: await context.providers.cloudflare.uploadVersion(name, upload), uploaded: true };
+}

@@ -1,0 +1,53 @@
+import { bucketRulesCheck } from '../../checks/r2/rules-check.ts';
+import type { Phase } from '../../rollout/plan.ts';
+import { bucketStep } from '../environment/bucket-step.ts';
+import { routeStep } from '../environment/route-step.ts';
+import { copyStep } from './copy-step.ts';
+import { fileKeysStep } from './file-keys.ts';
+import { fromStaging, rollbackRehearsedCheck, signalArrivesCheck, STAGING_CLAIMS } from './readiness-checks.ts';
+import { rollbackRehearsalStep } from './rollback-rehearsal.ts';
+import { lowerTtlStep, ttlRunOutCheck } from './ttl-step.ts';
+import { bypassStep, candidateStep, workerDeployedCheck } from './worker-steps.ts';
+
+const PERFORMANCE = STAGING_CLAIMS.filter((claim) => claim.startsWith('staging.performance.'));
+
+/** Production stands ready beside the old system: everything in place, no traffic moved. */
+export function preparationPhase(options: { deadlineMs: number }): Phase {
+  return {
+    id: 'preparation',
+    title: 'Preparation',
+    plannedMs: 24 * 3600_000,
+    deadlineMs: options.deadlineMs,
+    gate: [
+      fromStaging('performanceValidated', "Staging's performance is proven", PERFORMANCE),
+      fromStaging('securityValidated', "Staging's security is proven", ['staging.worker.auth']),
+    ],
+    rollback: null,
+    parts: [
+      // First, because the old TTL runs out while the rest is made ready.
+      { kind: 'step', step: lowerTtlStep() },
+      { kind: 'step', step: bucketStep('production', []) },
+      { kind: 'step', step: bypassStep() },
+      { kind: 'step', step: candidateStep() },
+      { kind: 'step', step: routeStep('production', []) },
+      { kind: 'step', step: copyStep() },
+      { kind: 'step', step: fileKeysStep() },
+      { kind: 'step', step: rollbackRehearsalStep() },
+      {
+        kind: 'checks',
+        id: 'checklist',
+        mustPass: true,
+        checks: [
+          signalArrivesCheck('staging', 'preCutover.staging.monitoringOperational'),
+          workerDeployedCheck(),
+          bucketRulesCheck('production', ['preCutover.production.r2Configured']),
+          ttlRunOutCheck(),
+          signalArrivesCheck('production', 'preCutover.production.monitoringReady'),
+          rollbackRehearsedCheck(),
+        ],
+      },
+      // Said, not demanded: the lines of the checklist whose measures are not all built yet.
+      { kind: 'checks', id: 'outlook', mustPass: false, checks: [fromStaging('allTestsPassing', 'All fifteen of staging are proven', STAGING_CLAIMS)] },
+    ],
+  };
+}

@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startDatabaseServer, type DatabaseServer } from '@crossfade/database-server';
+import { attachWorld, heartbeat, startWorld, stopWorld } from '@crossfade/local-cloud';
+import type { World } from '@crossfade/local-cloud/world';
+import type { RolloutConfig } from '../rollout/config.ts';
+import { openController, type Controller } from '../engine/controller.ts';
+import type { WalkOutcome } from '../engine/walk.ts';
+import { startSampler } from '../monitor/metrics-sampler.ts';
+import { createSentinel } from '../monitor/sentinel.ts';
+import { rolloutPlan } from '../phases/plan.ts';
+import { createProviders } from '../providers/create-providers.ts';
+import type { Providers } from '../providers/providers.ts';
+import type { Check, RolloutPlan } from '../rollout/plan.ts';
+import { createAudienceControl } from './audience-control.ts';
+import { deployStudio } from './studio.ts';
+import type { Places } from './places.ts';
+import { readRunState, writeRunState, type RunState } from './run-state.ts';
+import type { Scenario } from './scenario.ts';
+import { worldEnv } from './world-env.ts';
+import type { Env } from '../rollout/config.ts';
+
+/** TTLs run out 60 times as fast: 5 minutes in 5 seconds. */
+export const TTL_SCALE = 60;
+/** Simulated requests a second, steady from the first check to the end of the watch. */
+const AUDIENCE_PER_SECOND = 70;
+const SAMPLE_EVERY_MS = 1000;
+const HEARTBEAT_EVERY_MS = 15_000;
+
+export interface RehearsalOptions {
+  readonly scenario: Scenario;
+  readonly resume: boolean;
+  readonly places: Places;
+  readonly loadConfig: (env: Env) => Promise<RolloutConfig>;
+  readonly journeys: readonly Check[];
+  /** What is being done, for a person who waits. */
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Rehearsal {
+  readonly controller: Controller;
+  readonly state: RunState;
+  readonly config: RolloutConfig;
+  /** Plays the scenario to its end; the audience and the samples stop with it. */
+  run(): Promise<WalkOutcome>;
+  /** Ends everything that the rehearsal started, in reverse. Safe to call at any time, and twice. */
+  close(): Promise<void>;
+}
+
+/** A new rollout's id: the app and the second it began, so that two never share one. */
+function rolloutId(): string {
+  return `audafact-${new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '').replace('T', '-')}`;
+}
+
+/** Starts (or finds again) the local cloud, the engine's database and the providers, and stands ready to run. */
+export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsal> {
+  const { places, say, scenario } = options;
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async (): Promise<void> => {
+    for (let action = undo.pop(); action !== undefined; action = undo.pop()) await action();
+  };
+  try {
+    const state = await begin(options);
+    undo.push(() => stopWorld(places.world));
+    const world = await openWorld(options, say);
+    const beat = setInterval(() => void heartbeat(world).catch(() => {}), HEARTBEAT_EVERY_MS);
+    undo.push(async () => clearInterval(beat));
+    options.signal.throwIfAborted();
+
+    say("the engine's database …");
+    const database: DatabaseServer = await startDatabaseServer({ folder: places.engine, databases: ['crossfade'], password: state.signingSecret });
+    undo.push(() => database.stop());
+    options.signal.throwIfAborted();
+
+    const loaded = await options.loadConfig(worldEnv(world, state.signingSecret));
+    const config = scenario.change?.(loaded) ?? loaded;
+    await deployStudio(world, config, say);
+    const providers = createProviders(config, {
+      audience: createAudienceControl(world.controlUrl, AUDIENCE_PER_SECOND),
+      supabaseManagement: managementOf(world),
+    });
+    undo.push(() => providers.close());
+    const evidenceFolder = join(places.evidence, state.rollout);
+    const sentinel = createSentinel();
+    const controller = await openController({
+      databaseUrl: database.url('crossfade'),
+      rollout: state.rollout,
+      resumed: options.resume,
+      scenario: scenario.name,
+      scale: describeScale(config),
+      config,
+      providers,
+      plan: withAudience(
+        rolloutPlan(config, {
+          places: { archive: join(places.archives, state.rollout), evidence: evidenceFolder },
+          journeys: options.journeys,
+        }),
+        providers,
+      ),
+      sentinel,
+      evidenceFolder,
+      signal: options.signal,
+    });
+    undo.push(() => controller.close());
+    return {
+      controller,
+      state,
+      config,
+      close,
+      async run() {
+        const sampler = startSampler(controller.context, SAMPLE_EVERY_MS);
+        undo.push(() => sampler.stop());
+        const outcome = await controller.run();
+        await countTraffic(controller, providers);
+        await sampler.stop();
+        await controller.context.record({ kind: 'rollout.finished', data: outcome, key: 'rollout/finished' });
+        await writeRunState(places.state, { ...state, finished: true });
+        return outcome;
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function begin({ resume, places, scenario, say }: RehearsalOptions): Promise<RunState> {
+  const earlier = await readRunState(places.state);
+  if (resume) {
+    if (earlier === null) throw new Error('there is no rehearsal to resume');
+    const state = { ...earlier, pid: process.pid };
+    await writeRunState(places.state, state);
+    return state;
+  }
+  if (earlier !== null && !earlier.finished) say('clearing away what an earlier rehearsal left …');
+  await clear(places);
+  const state = {
+    rollout: rolloutId(),
+    scenario: scenario.name,
+    startedAt: new Date().toISOString(),
+    pid: process.pid,
+    signingSecret: randomBytes(24).toString('hex'),
+    finished: false,
+  };
+  await writeRunState(places.state, state);
+  return state;
+}
+
+/** Stops what still runs in the places of an earlier rehearsal, then removes its files. Archives and evidence stay. */
+async function clear(places: Places): Promise<void> {
+  await stopWorld(places.world);
+  await stopDatabase(places.engine);
+  for (const folder of [places.world, places.engine]) await rm(folder, { recursive: true, force: true });
+  await mkdir(places.root, { recursive: true });
+}
+
+async function stopDatabase(folder: string): Promise<void> {
+  const { findDatabaseServer } = await import('@crossfade/database-server');
+  await (await findDatabaseServer(folder))?.stop();
+}
+
+async function openWorld({ resume, places }: RehearsalOptions, say: (line: string) => void): Promise<World> {
+  const attached = resume ? await attachWorld(places.world) : null;
+  if (attached !== null) {
+    say('the local cloud still runs: attached');
+    return attached;
+  }
+  return startWorld({ folder: places.world, cacheFolder: places.cache, ttlScale: TTL_SCALE, onProgress: say });
+}
+
+function managementOf(world: World) {
+  return {
+    staging: { apiUrl: world.supabase.staging.url, token: world.supabase.staging.managementToken, ref: world.supabase.staging.ref },
+    production: { apiUrl: world.supabase.production.url, token: world.supabase.production.managementToken, ref: world.supabase.production.ref },
+  };
+}
+
+const minutes = (ms: number): string => (ms >= 3600_000 ? `${ms / 3600_000} h` : ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`);
+
+function describeScale(config: RolloutConfig): string {
+  const lines = Object.entries(config.durations).map(([name, { plannedMs, deadlineMs }]) => `${name} ${minutes(plannedMs)} → ${minutes(deadlineMs)}`);
+  return `${lines.join(', ')}; DNS TTLs run ${config.dns.ttlScale} times as fast`;
+}
+
+/** The audience listens from before the first staging check to the end of the watch. */
+function withAudience(plan: RolloutPlan, providers: Providers): RolloutPlan {
+  const { audience } = providers;
+  if (audience === null) return plan;
+  const step = (id: string, title: string, act: () => Promise<void>, moving: boolean) => ({
+    kind: 'step' as const,
+    step: {
+      id,
+      title,
+      proves: [],
+      look: async () => null,
+      run: async () => {
+        await act();
+        return { done: true };
+      },
+      verify: async () => {
+        const before = await audience.stats();
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        const after = await audience.stats();
+        const moved = after.requests > before.requests;
+        return {
+          status: moved === moving ? ('pass' as const) : ('fail' as const),
+          summary: `${after.requests} requests so far, ${moved ? 'rising' : 'at rest'}`,
+          measured: after.requests - before.requests,
+          expected: moving ? '> 0' : 0,
+          evidence: [],
+        };
+      },
+      compensate: async () => null,
+    },
+  });
+  return {
+    ...plan,
+    phases: plan.phases.map((phase) => {
+      if (phase.id === 'staging') {
+        return { ...phase, parts: [step('audience.start', 'Audience listens and uploads', () => audience.start(), true), ...phase.parts] };
+      }
+      if (phase.id === 'cleanup') {
+        return { ...phase, parts: [step('audience.stop', 'Audience at rest', () => audience.stop(), false), ...phase.parts] };
+      }
+      return phase;
+    }),
+  };
+}
+
+async function countTraffic({ context }: Controller, providers: Providers): Promise<void> {
+  if (providers.audience === null) return;
+  await providers.audience.stop();
+  const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons } = await providers.audience.stats();
+  await context.record({ kind: 'traffic.counted', data: { requests, failed, longestGapMs, p50Ms, p99Ms, reasons }, key: 'traffic/counted' });
+}

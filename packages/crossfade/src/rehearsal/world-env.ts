@@ -1,0 +1,55 @@
+import type { World, SupabaseHandle } from '@crossfade/local-cloud/world';
+import type { Env } from '../rollout/config.ts';
+
+function supabaseEnv(prefix: 'STAGING' | 'PRODUCTION', handle: SupabaseHandle, hyperdriveId: string): Record<string, string> {
+  const env: Record<string, string> = {
+    SUPABASE_URL: handle.url,
+    SUPABASE_ANON_KEY: handle.anonKey,
+    SUPABASE_SERVICE_KEY: handle.serviceKey,
+    SUPABASE_JWT_SECRET: handle.jwtSecret,
+    SUPABASE_BUCKET: handle.bucket,
+    SUPABASE_S3_ENDPOINT: handle.s3.endpoint,
+    SUPABASE_S3_REGION: handle.s3.region,
+    SUPABASE_S3_ACCESS_KEY_ID: handle.s3.accessKeyId,
+    SUPABASE_S3_SECRET_ACCESS_KEY: handle.s3.secretAccessKey,
+    DATABASE_URL: handle.databaseUrl,
+    HYPERDRIVE_ID: hyperdriveId,
+  };
+  for (const tier of ['free', 'pro', 'enterprise'] as const) {
+    // The last of a tier: the first ones are the audience's.
+    const user = handle.users.findLast((one) => one.tier === tier);
+    env[`TEST_USER_${tier.toUpperCase()}_EMAIL`] = user?.email ?? '';
+    env[`TEST_USER_${tier.toUpperCase()}_PASSWORD`] = user?.password ?? '';
+  }
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [`${prefix}_${name}`, value]));
+}
+
+/** What a team's `.env` would hold, filled from the local cloud: base URLs and credentials, nothing else. */
+export function worldEnv(world: World, signingSecret: string): Env {
+  const at = (host: string): string => `http://${host}:${world.httpPort}`;
+  return {
+    CROSSFADE_REHEARSAL: '1',
+    CLOUDFLARE_BASE_URL: world.cloudflare.apiBaseUrl,
+    CLOUDFLARE_API_TOKEN: world.cloudflare.token,
+    CLOUDFLARE_ACCOUNT_ID: world.cloudflare.accountId,
+    CLOUDFLARE_ZONE_ID: world.cloudflare.zoneId,
+    CLOUDFLARE_WORKERS_SUBDOMAIN: world.cloudflare.workersSubdomain,
+    CLOUDFLARE_EDGE_ADDRESSES: world.addresses.edge,
+    R2_ENDPOINT: world.cloudflare.r2.endpoint,
+    R2_ACCESS_KEY_ID: world.cloudflare.r2.accessKeyId,
+    R2_SECRET_ACCESS_KEY: world.cloudflare.r2.secretAccessKey,
+    STAGING_MEDIA_ORIGIN: at('staging.media.audafact.com'),
+    STAGING_FRONTEND_ORIGIN: at('staging.audafact.com'),
+    PRODUCTION_MEDIA_ORIGIN: at('media.audafact.com'),
+    PRODUCTION_FRONTEND_ORIGIN: at('audafact.com'),
+    WWW_FRONTEND_ORIGIN: at('www.audafact.com'),
+    ...supabaseEnv('STAGING', world.supabase.staging, world.cloudflare.hyperdrive.staging),
+    ...supabaseEnv('PRODUCTION', world.supabase.production, world.cloudflare.hyperdrive.production),
+    DNS_AUTHORITY: world.dns.authority,
+    DNS_RESOLVERS: world.dns.resolvers.join(','),
+    DNS_TTL_SCALE: String(world.dns.ttlScale),
+    MEDIA_SIGNING_SECRET: signingSecret,
+    ALERT_WEBHOOK_URL: `${world.controlUrl}/sink/on-call`,
+    ALERT_WEBHOOK_SECRET: signingSecret,
+  };
+}

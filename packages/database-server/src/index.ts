@@ -1,0 +1,1 @@
+export { startDatabaseServer, findDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from './database-server.ts';

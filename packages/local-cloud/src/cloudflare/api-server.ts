@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { openAccount } from './account-state.ts';
+import { ApiFailure, refused } from './api-answer.ts';
+import type { ApiAnswer } from './api-answer.ts';
+import type { AccountIdentity, ApiContext } from './api-context.ts';
+import { apiRoot, createApiContract } from './api-contract.ts';
+import type { ApiContract } from './api-contract.ts';
+import { dnsHandlers, recordsForAuthority } from './api-dns.ts';
+import type { AuthorityRecord } from './api-dns.ts';
+import { graphqlHandlers } from './api-graphql.ts';
+import { r2Handlers } from './api-r2.ts';
+import { deploymentHandlers } from './api-worker-deployments.ts';
+import { routeHandlers } from './api-worker-routes.ts';
+import { versionHandlers } from './api-worker-versions.ts';
+import { scriptHandlers } from './api-workers.ts';
+import { zoneHandlers } from './api-zones.ts';
+import { readRequestBody } from './request-body.ts';
+import { createVersionStarts, restoreAccount } from './version-starts.ts';
+import type { WorkersRuntime } from './runtime-contract.ts';
+
+export interface CloudflareApiOptions extends AccountIdentity {
+  /** Keeps the account: with a kept one the runtime is put back before the API listens. */
+  readonly folder: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  readonly runtime: WorkersRuntime;
+}
+
+/** One mutating call, as `GET /calls` of the world shows it. */
+export interface CallRecord {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly method: string;
+  /** Without the query string. */
+  readonly path: string;
+  readonly status: number;
+}
+
+export interface CloudflareApi {
+  /** Ends with /client/v4. */
+  readonly url: string;
+  readonly calls: readonly CallRecord[];
+  /** The zone's records as its name servers see them, TTL in seconds (the automatic one as 300). */
+  records(): readonly AuthorityRecord[];
+  close(): Promise<void>;
+}
+
+/** Serves the part of Cloudflare's API v4 that the contract holds. Throws when the kept account cannot be put back. */
+export async function startCloudflareApi(options: CloudflareApiOptions): Promise<CloudflareApi> {
+  const store = await openAccount(options.folder);
+  const { runtime } = options;
+  const starts = createVersionStarts(runtime, store);
+  const context: ApiContext = { identity: options, store, runtime, starts };
+  const contract = await createApiContract(options, {
+    ...zoneHandlers(context),
+    ...scriptHandlers(context),
+    ...versionHandlers(context),
+    ...deploymentHandlers(context),
+    ...routeHandlers(context),
+    ...r2Handlers(context),
+    ...dnsHandlers(context),
+    ...graphqlHandlers(context),
+  });
+  await restoreAccount(store.current(), runtime, starts);
+
+  const calls: CallRecord[] = [];
+  const server = createServer((request, response) => {
+    void serve(contract, calls, request, response);
+  });
+  server.listen(options.port, options.host);
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the API listens on no TCP port');
+  return {
+    url: `http://${options.host}:${address.port}${apiRoot}`,
+    calls,
+    records: () => recordsForAuthority(store.current()),
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function serve(
+  contract: ApiContract,
+  calls: CallRecord[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const method = request.method ?? 'GET';
+  const url = request.url ?? '/';
+  try {
+    const raw = await readAll(request);
+    const given = await answerTo(contract, method, url, request.headers, raw);
+    const path = url.split('?')[0] ?? url;
+    if (method !== 'GET' && method !== 'HEAD' && path !== `${apiRoot}/graphql`) {
+      calls.push({ at: new Date().toISOString(), method, path, status: given.status });
+    }
+    send(response, given);
+  } catch (error) {
+    // Only a broken connection ends here; a handler's failure has become an answer before.
+    console.error(`cloudflare api: ${method} connection lost: ${error instanceof Error ? error.message : error}`);
+    response.destroy();
+  }
+}
+
+async function answerTo(
+  contract: ApiContract,
+  method: string,
+  url: string,
+  incoming: IncomingMessage['headers'],
+  raw: Buffer<ArrayBuffer>,
+): Promise<ApiAnswer> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(incoming)) headers[name] = String(value);
+  try {
+    const { body, parts, contentType } = await readRequestBody(raw, headers['content-type']);
+    if (contentType !== null) headers['content-type'] = contentType;
+    return await contract.answer({ method, url, headers, body, parts });
+  } catch (error) {
+    if (error instanceof ApiFailure) return refused(error.status, [error.entry]);
+    throw error;
+  }
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function send(response: ServerResponse, given: ApiAnswer): void {
+  const text = typeof given.body === 'string';
+  response.writeHead(given.status, { 'content-type': text ? 'text/plain; charset=utf-8' : 'application/json' });
+  response.end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body));
+}

@@ -1,0 +1,119 @@
+import { defineRollout, type Env } from '@crossfade/crossfade/rollout/config';
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY_SECONDS = 24 * 3600;
+
+/** An environment's own variables begin with its name: `STAGING_SUPABASE_URL`, `PRODUCTION_SUPABASE_URL`. */
+function environment(env: Env, prefix: 'STAGING' | 'PRODUCTION', names: { worker: string; bucket: string; media: string; frontend: string }) {
+  const of = (name: string): string => env[`${prefix}_${name}`] ?? '';
+  return {
+    worker: { name: names.worker, bucket: names.bucket, mediaOrigin: env[`${prefix}_MEDIA_ORIGIN`] ?? `https://${names.media}` },
+    frontend: { origin: env[`${prefix}_FRONTEND_ORIGIN`] ?? `https://${names.frontend}` },
+    supabase: {
+      url: of('SUPABASE_URL'),
+      anonKey: of('SUPABASE_ANON_KEY'),
+      serviceKey: of('SUPABASE_SERVICE_KEY'),
+      jwtSecret: of('SUPABASE_JWT_SECRET'),
+      bucket: of('SUPABASE_BUCKET'),
+      s3: {
+        endpoint: of('SUPABASE_S3_ENDPOINT'),
+        region: of('SUPABASE_S3_REGION'),
+        accessKeyId: of('SUPABASE_S3_ACCESS_KEY_ID'),
+        secretAccessKey: of('SUPABASE_S3_SECRET_ACCESS_KEY'),
+      },
+    },
+    database: { url: of('DATABASE_URL') },
+    hyperdriveId: of('HYPERDRIVE_ID'),
+    testUsers: (['free', 'pro', 'enterprise'] as const).map((tier) => ({
+      email: env[`${prefix}_TEST_USER_${tier.toUpperCase()}_EMAIL`] ?? '',
+      password: env[`${prefix}_TEST_USER_${tier.toUpperCase()}_PASSWORD`] ?? '',
+      tier,
+    })),
+  };
+}
+
+/** The plan's time, and what a rehearsal makes of it. */
+function scaled(env: Env, plannedMs: number, rehearsalMs: number) {
+  return { plannedMs, deadlineMs: env['CROSSFADE_REHEARSAL'] === '1' ? rehearsalMs : plannedMs };
+}
+
+/** Audafact's move from Supabase Storage to R2. Credentials and addresses come from the environment. */
+export default defineRollout((env) => ({
+  name: 'audafact',
+  cloudflare: {
+    apiBaseUrl: env['CLOUDFLARE_BASE_URL'] ?? 'https://api.cloudflare.com/client/v4',
+    apiToken: env['CLOUDFLARE_API_TOKEN'] ?? '',
+    accountId: env['CLOUDFLARE_ACCOUNT_ID'] ?? '',
+    zoneId: env['CLOUDFLARE_ZONE_ID'] ?? '',
+    workersSubdomain: env['CLOUDFLARE_WORKERS_SUBDOMAIN'] ?? '',
+    r2: {
+      endpoint: env['R2_ENDPOINT'] ?? `https://${env['CLOUDFLARE_ACCOUNT_ID'] ?? ''}.r2.cloudflarestorage.com`,
+      region: 'auto',
+      accessKeyId: env['R2_ACCESS_KEY_ID'] ?? '',
+      secretAccessKey: env['R2_SECRET_ACCESS_KEY'] ?? '',
+    },
+  },
+  environments: {
+    staging: environment(env, 'STAGING', {
+      worker: 'audafact-api-staging',
+      bucket: 'audafact-staging',
+      media: 'staging.media.audafact.com',
+      frontend: 'staging.audafact.com',
+    }),
+    production: environment(env, 'PRODUCTION', {
+      worker: 'audafact-api',
+      bucket: 'audafact',
+      media: 'media.audafact.com',
+      frontend: 'audafact.com',
+    }),
+  },
+  dns: {
+    authority: env['DNS_AUTHORITY'] ?? '',
+    resolvers: (env['DNS_RESOLVERS'] ?? '1.1.1.1:53,8.8.8.8:53,9.9.9.9:53').split(','),
+    loweredTtlSeconds: 60,
+    // An address that nobody has (RFC 5737): the record is proxied, so Cloudflare's edge answers for it.
+    edgeRecord: { type: 'A', content: '192.0.2.1' },
+    edgeAddresses: (env['CLOUDFLARE_EDGE_ADDRESSES'] ?? '').split(',').filter((address) => address !== ''),
+    ttlScale: Number(env['DNS_TTL_SCALE'] ?? '1'),
+  },
+  worker: {
+    entry: 'apps/media-worker/src/worker.ts',
+    bypassEntry: 'apps/media-worker/src/bypass.ts',
+    compatibilityDate: '2026-07-01',
+    compatibilityFlags: ['nodejs_compat'],
+    allowedOrigins: [
+      env['PRODUCTION_FRONTEND_ORIGIN'] ?? 'https://audafact.com',
+      env['WWW_FRONTEND_ORIGIN'] ?? 'https://www.audafact.com',
+      env['STAGING_FRONTEND_ORIGIN'] ?? 'https://staging.audafact.com',
+    ],
+    signingKeys: [{ id: 'k1', secret: env['MEDIA_SIGNING_SECRET'] ?? '' }],
+    signedUrlSeconds: 300,
+  },
+  bucketRules: {
+    infrequentAccessAfter: 30 * DAY_SECONDS,
+    abortUploadsAfter: DAY_SECONDS,
+    expire: [{ prefix: 'sessions/', after: 7 * DAY_SECONDS }],
+  },
+  transfer: { concurrency: 12, partSizeBytes: 16 * 1024 * 1024 },
+  targets: { responseMs: 200, errorRate: 0.001, throughput: env['CROSSFADE_REHEARSAL'] === '1' ? 50 : 100 },
+  trouble: {
+    errorRate: 0.05,
+    windowMs: scaled(env, 5 * MINUTE, 4 * SECOND).deadlineMs,
+    minimumRequests: 20,
+    silenceMs: scaled(env, MINUTE, 6 * SECOND).deadlineMs,
+  },
+  rolloutSteps: [1, 10, 50, 100],
+  durations: {
+    worker: scaled(env, 5 * MINUTE, 30 * SECOND),
+    dns: scaled(env, 5 * MINUTE, 90 * SECOND),
+    verify: scaled(env, 10 * MINUTE, 60 * SECOND),
+    monitor: scaled(env, HOUR, 15 * SECOND),
+    watch: scaled(env, 24 * HOUR, 15 * SECOND),
+  },
+  notifications:
+    env['ALERT_WEBHOOK_URL'] === undefined
+      ? []
+      : [{ name: 'on-call', kind: 'webhook', url: env['ALERT_WEBHOOK_URL'], secret: env['ALERT_WEBHOOK_SECRET'] ?? '' }],
+}));
