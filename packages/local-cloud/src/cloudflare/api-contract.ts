@@ -78,8 +78,10 @@ export async function createApiContract(owner: Owner, handlers: ApiHandlers): Pr
 }
 
 async function answer(backend: OpenAPIBackend, owner: Owner, request: ContractRequest): Promise<ApiAnswer> {
-  const [path = '', query = ''] = request.url.split('?', 2);
-  const { method, headers, body, parts } = request;
+  const { method, url, headers, body, parts } = request;
+  const mark = url.includes('?') ? url.indexOf('?') : url.length;
+  const path = url.slice(0, mark);
+  const query = url.slice(mark + 1);
   try {
     return await backend.handleRequest({ method, path, query, headers, body }, parts);
   } catch (error) {

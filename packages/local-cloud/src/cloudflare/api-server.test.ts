@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { account_id, failure, startTestAccount, token, zone_id } from './api-test-account.ts';
+import { account_id, deploymentsOf, failure, startTestAccount, token, zone_id } from './api-test-account.ts';
 
 const cacheRule = { id: 'sessions', enabled: true, conditions: { prefix: 'sessions/' } };
 
@@ -65,8 +65,8 @@ test('an account kept in a folder is put back as it was, in the API and in the r
     { type: 'secret_text', name: 'JWT_SECRET', text: 'quite-secret' },
   ];
   await upload('PUT', 'audafact-api', 'export default {} // one', { bindings });
-  const second = await upload('POST', 'audafact-api', 'export default {} // two', { bindings });
-  const secondId = (second.body.result as { id: string }).id;
+  const uploaded = await upload('POST', 'audafact-api', 'export default {} // two', { bindings });
+  const secondId = (uploaded.body.result as { id: string }).id;
   await client.workers.scripts.deployments.create('audafact-api', {
     account_id,
     strategy: 'percentage',
@@ -85,7 +85,8 @@ test('an account kept in a folder is put back as it was, in the API and in the r
   });
   await first.api.close();
 
-  const { api, client: again, runtime } = await startTestAccount(first.folder);
+  const second = await startTestAccount(first.folder);
+  const { api, client: again, runtime } = second;
   expect([...runtime.buckets.keys()]).toEqual(['audafact']);
   expect(runtime.deployments).toEqual(first.runtime.deployments);
   expect(runtime.subdomains).toEqual(first.runtime.subdomains);
@@ -99,7 +100,8 @@ test('an account kept in a folder is put back as it was, in the API and in the r
   );
   expect(api.records()).toEqual(first.api.records());
   expect(await again.r2.buckets.lifecycle.get('audafact', { account_id })).toEqual({ rules: [cacheRule] });
-  const deployments = await again.workers.scripts.deployments.list('audafact-api', { account_id });
-  expect(deployments.deployments[0]?.versions).toEqual([{ version_id: secondId, percentage: 100 }]);
+  expect((await deploymentsOf(second, 'audafact-api'))[0]?.versions).toEqual([
+    { version_id: secondId, percentage: 100 },
+  ]);
   expect((await readdir(first.folder)).sort()).toEqual(['account.json', 'versions']);
 });

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import Cloudflare from 'cloudflare';
+import * as v from 'valibot';
 import { onTestFinished } from 'vitest';
 import { startCloudflareApi } from './api-server.ts';
 import type { CloudflareApi } from './api-server.ts';
@@ -40,7 +41,12 @@ export async function startTestAccount(kept?: string): Promise<TestAccount> {
     await api.close();
     await rm(folder, { recursive: true, force: true });
   });
-  const send = async (method: string, where: string, body: BodyInit | null, headers: Record<string, string>) => {
+  const send = async (
+    method: string,
+    where: string,
+    body: string | FormData | null,
+    headers: Record<string, string>,
+  ) => {
     const response = await fetch(`${api.url}${where}`, { method, body, headers });
     const text = await response.text();
     const isJson = response.headers.get('content-type') === 'application/json';
@@ -66,6 +72,14 @@ export async function startTestAccount(kept?: string): Promise<TestAccount> {
     },
   };
 }
+
+/** Newest first. The SDK's own page over them is empty: the vendor names the list `deployments`, not `items`. */
+export async function deploymentsOf({ call }: TestAccount, script: string) {
+  const answer = await call('GET', `/accounts/${account_id}/workers/scripts/${script}/deployments`);
+  const list = v.object({ deployments: v.array(v.object({ id: v.string(), versions: v.array(Split) })) });
+  return v.parse(list, answer.body.result).deployments;
+}
+const Split = v.object({ version_id: v.string(), percentage: v.number() });
 
 /** The failure envelope in full, so that a test compares all of it. */
 export function failure(status: number, code: number): object {

@@ -49,9 +49,7 @@ export async function uploadVersion(
   const account = store.current();
   const previous = account.scripts.find((one) => one.name === name)?.versions[0];
   const { version, modules } = readUpload(request, account, previous);
-  const startupTimeMs = await starts.start(name, version, modules).catch((error: unknown) => {
-    throw new ApiFailure(400, 10021, withoutSecrets(error instanceof Error ? error.message : String(error), version));
-  });
+  const startupTimeMs = await starts.start(name, version, modules);
   await store.writeModules(version.id, modules);
   await store.change((draft) => keep(draft, version), apply);
   return { version, startupTimeMs };
@@ -62,15 +60,6 @@ export function keepVersion(script: AccountScript, version: AccountVersion): voi
   version.number = (script.versions[0]?.number ?? 0) + 1;
   script.versions.unshift(version);
   script.modifiedOn = version.createdOn;
-}
-
-/** The code may have put a secret into the words with which it failed. */
-function withoutSecrets(text: string, version: AccountVersion): string {
-  let clean = text;
-  for (const binding of version.bindings) {
-    if (binding.type === 'secret_text' && binding.text !== '') clean = clean.replaceAll(binding.text, '[secret]');
-  }
-  return clean;
 }
 
 function versionHead(script: AccountScript, version: AccountVersion) {

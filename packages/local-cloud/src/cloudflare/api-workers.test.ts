@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { account_id, failure, startTestAccount, token, zone_id } from './api-test-account.ts';
+import { account_id, deploymentsOf, failure, startTestAccount, token, zone_id } from './api-test-account.ts';
 import type { Answer, TestAccount } from './api-test-account.ts';
 
 const script = 'audafact-api';
@@ -12,8 +12,7 @@ function idOf(answer: Answer): string {
 
 async function twoVersions(account: TestAccount, oldMeta: object = {}, newMeta: object = {}) {
   expect((await account.upload('PUT', script, 'export default {} // old', oldMeta)).status).toBe(200);
-  const deployments = await account.client.workers.scripts.deployments.list(script, { account_id });
-  const old = deployments.deployments[0]?.versions[0]?.version_id ?? '';
+  const old = (await deploymentsOf(account, script))[0]?.versions[0]?.version_id ?? '';
   const fresh = idOf(await account.upload('POST', script, 'export default {} // new', newMeta));
   return { old, fresh };
 }
@@ -45,7 +44,7 @@ test('the first PUT makes the script, serves at once, and shows no secret again'
   });
   const id = version?.versionId ?? '';
   expect(runtime.deployments.get(script)).toEqual([{ versionId: id, percentage: 100 }]);
-  const shown = await client.workers.scripts.versions.get(script, id, { account_id });
+  const shown = await client.workers.scripts.versions.get(id, { account_id, script_name: script });
   expect(shown).toMatchObject({ id, number: 1, resources: { script_runtime: { compatibility_date: '2026-10-01' } } });
   expect(JSON.stringify([put.body, shown])).not.toContain('never-shown');
   const listed = [];
@@ -94,10 +93,9 @@ test('an upload takes no traffic until it is deployed, by the SDK, in a split th
     { versionId: fresh, percentage: 10 },
     { versionId: old, percentage: 90 },
   ]);
-  const listed = await client.workers.scripts.deployments.list(script, { account_id });
-  expect(listed.deployments.map((one) => one.id)[0]).toBe(deployment.id);
-  expect(listed.deployments).toHaveLength(2);
-  const got = await client.workers.scripts.deployments.get(script, deployment.id, { account_id });
+  const page = await client.workers.scripts.deployments.list(script, { account_id });
+  expect(page.result).toMatchObject({ deployments: [{ id: deployment.id }, { versions: [{ version_id: old }] }] });
+  const got = await client.workers.scripts.deployments.get(deployment.id, { account_id, script_name: script });
   expect(got.annotations?.['workers/message']).toBe('canary');
 });
 
@@ -125,6 +123,18 @@ test('only the newest 100 versions can be deployed', async () => {
   expect(await account.call('POST', where, split([old, 100]))).toMatchObject(failure(400, 10021));
   const listed = await account.call('GET', `${scripts}/${script}/versions?deployable=true&per_page=200`);
   expect((listed.body.result as { items: unknown[] }).items).toHaveLength(100);
+});
+
+test('a version that never served can be deployed after a restart', async () => {
+  const account = await startTestAccount();
+  const { fresh } = await twoVersions(account);
+  await account.upload('POST', script, 'export default {} // newest');
+  await account.api.close();
+  const again = await startTestAccount(account.folder);
+  expect(again.runtime.versions.has(fresh)).toBe(false);
+  expect((await again.call('POST', `${scripts}/${script}/deployments`, split([fresh, 100]))).status).toBe(200);
+  expect(again.runtime.versions.get(fresh)?.modules).toEqual({ 'index.js': 'export default {} // new' });
+  expect(again.runtime.deployments.get(script)).toEqual([{ versionId: fresh, percentage: 100 }]);
 });
 
 test('a rollback across changed secrets needs force, and one to a deleted bucket is refused', async () => {

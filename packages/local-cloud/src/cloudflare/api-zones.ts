@@ -22,7 +22,7 @@ export function zoneHandlers({ identity, store }: ApiContext): ApiHandlers {
       modified_on: since,
       activated_on: since,
       account: { id: identity.accountId, name: 'local-cloud' },
-      owner: { id: null, type: 'user', email: null },
+      owner: { id: identity.accountId, type: 'user', name: 'local-cloud' },
       plan: { id: '0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee', name: 'Free Website' },
       meta: { step: 2, custom_certificate_quota: 0, page_rule_quota: 3, phishing_detected: false },
     };

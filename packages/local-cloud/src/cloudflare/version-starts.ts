@@ -1,11 +1,12 @@
 import type { Account, AccountScript, AccountStore, AccountVersion, VersionModules } from './account-state.ts';
+import { ApiFailure } from './api-answer.ts';
 import type { RuntimeRoute, WorkersRuntime } from './runtime-contract.ts';
 
 /** How many of the newest uploads a deployment may use. */
 export const deployableVersions = 100;
 
 export interface VersionStarts {
-  /** Starts a version in the runtime unless it runs already. Throws with the runtime's words. Answers startup ms. */
+  /** Starts a version in the runtime unless it runs already; answers startup ms. Throws 10021 with the runtime's words. */
   start(script: string, version: AccountVersion, modules?: VersionModules): Promise<number>;
 }
 
@@ -31,18 +32,32 @@ async function addVersion(
   version: AccountVersion,
   modules: VersionModules | undefined,
 ): Promise<number> {
-  const { startupTimeMs } = await runtime.addVersion({
-    script,
-    versionId: version.id,
-    tag: version.annotations['workers/tag'] ?? '',
-    createdOn: version.createdOn,
-    mainModule: version.mainModule,
-    modules: modules ?? (await store.readModules(version.id)),
-    compatibilityDate: version.compatibilityDate,
-    compatibilityFlags: version.compatibilityFlags,
-    bindings: version.bindings,
-  });
-  return startupTimeMs;
+  const sources = modules ?? (await store.readModules(version.id));
+  try {
+    const { startupTimeMs } = await runtime.addVersion({
+      script,
+      versionId: version.id,
+      tag: version.annotations['workers/tag'] ?? '',
+      createdOn: version.createdOn,
+      mainModule: version.mainModule,
+      modules: sources,
+      compatibilityDate: version.compatibilityDate,
+      compatibilityFlags: version.compatibilityFlags,
+      bindings: version.bindings,
+    });
+    return startupTimeMs;
+  } catch (error) {
+    throw new ApiFailure(400, 10021, withoutSecrets(error instanceof Error ? error.message : String(error), version));
+  }
+}
+
+/** The code may have put a secret into the words with which it failed. */
+function withoutSecrets(text: string, version: AccountVersion): string {
+  let clean = text;
+  for (const binding of version.bindings) {
+    if (binding.type === 'secret_text' && binding.text !== '') clean = clean.replaceAll(binding.text, '[secret]');
+  }
+  return clean;
 }
 
 /** Puts a kept account back into a fresh runtime: buckets, versions, deployments, routes and subdomains. */

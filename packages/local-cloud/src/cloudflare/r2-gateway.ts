@@ -1,0 +1,182 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import type { Miniflare } from 'miniflare';
+import { startInstance } from './miniflare-instance.ts';
+import type { R2Operation } from './runtime-contract.ts';
+
+const S3_PATH = '/cdn-cgi/local/r2/s3';
+const DRAIN_POLL_MS = 20;
+
+/** Answers what a bucket holds, page by page, from inside workerd: the objects' bytes are not read. */
+const USAGE_WORKER = `export default { async fetch(request, env) {
+  const bucket = env[new URL(request.url).searchParams.get('binding')];
+  let objects = 0, payloadBytes = 0, metadataBytes = 0, cursor;
+  do {
+    const page = await bucket.list({ cursor, limit: 1000 });
+    for (const object of page.objects) { objects++; payloadBytes += object.size; metadataBytes += object.key.length; }
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+  return Response.json({ objects, payloadBytes, metadataBytes });
+} }`;
+
+/** The vendor's name for an S3 call, as its analytics report it. */
+function actionOf(method: string, url: URL): { bucket: string; action: string } {
+  const [bucket = '', ...rest] = url.pathname.slice(S3_PATH.length + 1).split('/');
+  const key = rest.join('/');
+  const query = url.searchParams;
+  if (key === '') {
+    if (bucket === '') return { bucket, action: 'ListBuckets' };
+    if (query.has('delete')) return { bucket, action: 'DeleteObjects' };
+    if (query.has('uploads')) return { bucket, action: 'ListMultipartUploads' };
+    return {
+      bucket,
+      action:
+        method === 'GET'
+          ? 'ListObjects'
+          : method === 'HEAD'
+            ? 'HeadBucket'
+            : method === 'PUT'
+              ? 'CreateBucket'
+              : 'DeleteBucket',
+    };
+  }
+  if (query.has('uploads')) return { bucket, action: 'CreateMultipartUpload' };
+  if (query.has('uploadId')) {
+    const byMethod: Record<string, string> = {
+      PUT: 'UploadPart',
+      POST: 'CompleteMultipartUpload',
+      DELETE: 'AbortMultipartUpload',
+      GET: 'ListParts',
+    };
+    return { bucket, action: byMethod[method] ?? method };
+  }
+  const byMethod: Record<string, string> = {
+    GET: 'GetObject',
+    HEAD: 'HeadObject',
+    PUT: 'PutObject',
+    DELETE: 'DeleteObject',
+  };
+  return { bucket, action: byMethod[method] ?? method };
+}
+
+interface Backend {
+  readonly mf: Miniflare;
+  readonly url: URL;
+  readonly buckets: readonly string[];
+  inFlight: number;
+}
+
+export interface R2Gateway {
+  readonly endpoint: string;
+  /** Serves exactly these buckets from the next request on. */
+  setBuckets(names: readonly string[]): Promise<void>;
+  usage(bucket: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number }>;
+  close(): Promise<void>;
+}
+
+/**
+ * R2's S3 API on a port that stays, in front of the simulator's own. A changed set of buckets is a new instance
+ * behind the same port: switched in one assignment, the old one ended when its last request is answered.
+ *
+ * Known to differ from R2: bucket lifecycle and CORS calls answer 501 here (the API v4 has them), ssec keys are
+ * ignored, and the storage class is not kept.
+ */
+export async function startR2Gateway(
+  folder: string,
+  credentials: { accessKeyId: string; secretAccessKey: string },
+  log: (operation: R2Operation) => void,
+): Promise<R2Gateway> {
+  let current: Backend | null = null;
+  let generation = 0;
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
+  const server = http.createServer((request, response) => {
+    const url = new URL(request.url ?? '/', 'http://r2');
+    const { bucket, action } = actionOf(request.method ?? 'GET', url);
+    const backend = current;
+    if (backend === null || !url.pathname.startsWith(S3_PATH)) {
+      response.writeHead(404, { 'content-type': 'application/xml' });
+      response.end(
+        '<?xml version="1.0" encoding="UTF-8"?><Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist.</Message></Error>',
+      );
+      return;
+    }
+    backend.inFlight++;
+    let bytes = 0;
+    response.once('close', () => {
+      backend.inFlight--;
+      log({ at: Date.now(), bucket, action, bytes });
+    });
+    // The Host header and the path are signed: both are passed on as they came.
+    const upstream = http.request(
+      {
+        host: '127.0.0.1',
+        port: backend.url.port,
+        method: request.method,
+        path: request.url,
+        headers: request.headers,
+        agent,
+      },
+      (answer) => {
+        const { connection: _connection, 'keep-alive': _keepAlive, ...headers } = answer.headers;
+        response.writeHead(answer.statusCode ?? 502, headers);
+        answer.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
+        answer.pipe(response);
+        answer.once('error', () => response.destroy());
+      },
+    );
+    upstream.once('error', () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
+    response.once('close', () => {
+      if (!response.writableFinished) upstream.destroy();
+    });
+    request.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
+    request.pipe(upstream);
+  });
+  server.keepAliveTimeout = 65_000;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the R2 gateway has no port');
+
+  const retire = async (backend: Backend): Promise<void> => {
+    while (backend.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
+    await backend.mf.dispose();
+  };
+  return {
+    endpoint: `http://127.0.0.1:${address.port}${S3_PATH}`,
+    async setBuckets(names) {
+      const old = current;
+      if (names.length === 0) current = null;
+      else {
+        const r2Buckets = Object.fromEntries(
+          names.map((id, index) => [`B${index}`, { id, s3Credentials: credentials }]),
+        );
+        const worker = {
+          name: `r2-gateway-${++generation}`,
+          modules: true,
+          compatibilityDate: '2026-07-01',
+          script: USAGE_WORKER,
+          r2Buckets,
+        };
+        const { mf, url } = await startInstance(folder, worker.name, { workers: [worker] });
+        current = { mf, url, buckets: names, inFlight: 0 };
+      }
+      if (old !== null) await retire(old);
+    },
+    async usage(bucket) {
+      const index = current?.buckets.indexOf(bucket) ?? -1;
+      if (current === null || index < 0) throw new Error(`no bucket ${bucket}`);
+      const response = await current.mf.dispatchFetch(`http://usage/?binding=B${index}`);
+      const usage = (await response.json()) as { objects: number; payloadBytes: number; metadataBytes: number };
+      return usage;
+    },
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+      agent.destroy();
+      await current?.mf.dispose();
+      current = null;
+    },
+  };
+}

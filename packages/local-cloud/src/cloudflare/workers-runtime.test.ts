@@ -1,0 +1,184 @@
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { mkdtemp, rm } from 'node:fs/promises';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { RuntimeVersion, WorkersRuntime } from './runtime-contract.ts';
+import { createWorkersRuntime } from './workers-runtime.ts';
+
+const EDGE = '127.0.0.51';
+const HOST = 'media.example.com';
+const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' };
+const agent = new http.Agent({ keepAlive: true });
+let folder = '';
+let port = 0;
+let runtime: WorkersRuntime;
+
+const open = () =>
+  createWorkersRuntime({
+    folder,
+    edge: { address: EDGE, port },
+    workersSubdomain: 'team',
+    r2Credentials: credentials,
+    hyperdrives: {},
+  });
+
+const script = `export default { async fetch(request, env) {
+  const url = new URL(request.url);
+  if (url.pathname === '/throw') throw new Error('a secret place');
+  if (url.pathname === '/version') return new Response(env.VERSION.id);
+  const object = await env.MEDIA.get(url.pathname.slice(1));
+  return object === null ? new Response('none', { status: 404 }) : new Response(object.body);
+} }`;
+
+function version(): RuntimeVersion {
+  return {
+    script: 'media',
+    versionId: randomUUID(),
+    tag: 'tag',
+    createdOn: new Date().toISOString(),
+    mainModule: 'index.js',
+    modules: { 'index.js': script },
+    compatibilityDate: '2026-07-01',
+    compatibilityFlags: [],
+    bindings: [
+      { type: 'r2_bucket', name: 'MEDIA', bucket_name: 'media' },
+      { type: 'version_metadata', name: 'VERSION' },
+    ],
+  };
+}
+
+function ask(path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host: EDGE, port, path, headers: { host: HOST, ...headers }, agent }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
+      response.on('error', reject);
+    });
+    request.on('error', reject);
+  });
+}
+
+const s3 = () =>
+  new S3Client({
+    endpoint: runtime.r2Endpoint,
+    region: 'auto',
+    forcePathStyle: true,
+    credentials,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+  });
+const full = (versionId: string) => [{ versionId, percentage: 100 }];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'crossfade-runtime-'));
+  port = 20_000 + Math.floor(Math.random() * 20_000);
+  runtime = await open();
+  await runtime.ensureBucket('media');
+  runtime.setRoutes([{ pattern: `${HOST}/*`, script: 'media' }]);
+  await s3().send(new PutObjectCommand({ Bucket: 'media', Key: 'track', Body: Buffer.alloc(65_536, 7) }));
+});
+afterAll(async () => {
+  agent.destroy();
+  await runtime.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+it('drops no request while versions are swapped under load', async () => {
+  const [a, b] = [version(), version()];
+  await runtime.addVersion(a);
+  await runtime.addVersion(b);
+  runtime.setDeployment('media', full(a.versionId));
+  let over = false;
+  const answers = { ok: 0, failed: 0 };
+  const clients = Array.from({ length: 10 }, async () => {
+    while (!over) {
+      const answer = await ask('/track').catch(() => null);
+      if (answer?.status === 200 && answer.body.byteLength === 65_536) answers.ok++;
+      else answers.failed++;
+    }
+  });
+  for (const id of [b, a, b, a, b, a]) {
+    const before = answers.ok;
+    runtime.setDeployment('media', full(id.versionId));
+    while (answers.ok < before + 50) await new Promise((resolve) => setImmediate(resolve));
+  }
+  over = true;
+  await Promise.all(clients);
+  expect(answers.failed).toBe(0);
+  expect(answers.ok).toBeGreaterThan(300);
+});
+
+it('splits by percentage, keeps a key on one version, and reaches 0 % by the override header only', async () => {
+  const [a, b] = [version(), version()];
+  await runtime.addVersion(a);
+  await runtime.addVersion(b);
+  runtime.setDeployment('media', [
+    { versionId: a.versionId, percentage: 80 },
+    { versionId: b.versionId, percentage: 20 },
+  ]);
+  let second = 0;
+  for (let i = 0; i < 300; i++) if ((await ask('/version')).body.toString() === b.versionId) second++;
+  expect(second).toBeGreaterThan(25);
+  expect(second).toBeLessThan(105);
+  const sticky = new Set<string>();
+  for (let i = 0; i < 20; i++)
+    sticky.add((await ask('/version', { 'cloudflare-workers-version-key': 'one listener' })).body.toString());
+  expect(sticky.size).toBe(1);
+  runtime.setDeployment('media', [
+    { versionId: a.versionId, percentage: 100 },
+    { versionId: b.versionId, percentage: 0 },
+  ]);
+  const override = { 'cloudflare-workers-version-overrides': `media="${b.versionId}"` };
+  expect((await ask('/version', override)).body.toString()).toBe(b.versionId);
+  expect((await ask('/version')).body.toString()).toBe(a.versionId);
+});
+
+it('answers an exception without its stack and logs it as one', async () => {
+  const since = Date.now();
+  const one = version();
+  await runtime.addVersion(one);
+  runtime.setDeployment('media', full(one.versionId));
+  const answer = await ask('/throw');
+  expect(answer.status).toBe(500);
+  expect(answer.body.toString()).not.toContain('secret');
+  const logged = runtime.edgeRequests({ since, until: Date.now() + 1000, host: HOST });
+  expect(logged.map((request) => [request.status, request.outcome])).toEqual([[500, 'scriptThrewException']]);
+});
+
+it('refuses a version whose bucket does not exist, and a host without a route', async () => {
+  const one = { ...version(), bindings: [{ type: 'r2_bucket' as const, name: 'MEDIA', bucket_name: 'nowhere' }] };
+  await expect(runtime.addVersion(one)).rejects.toThrow('bucket nowhere does not exist');
+  expect((await ask('/version', { host: 'other.example.com' })).status).toBe(404);
+});
+
+it('serves the same bucket over S3, counts the operations, and keeps a bucket that is not empty', async () => {
+  const since = Date.now();
+  const listed = await s3().send(new ListObjectsV2Command({ Bucket: 'media' }));
+  expect(listed.Contents?.map((object) => object.Key)).toEqual(['track']);
+  const ranged = await s3().send(new GetObjectCommand({ Bucket: 'media', Key: 'track', Range: 'bytes=0-9' }));
+  expect((await ranged.Body?.transformToByteArray())?.byteLength).toBe(10);
+  await expect(
+    new S3Client({
+      endpoint: runtime.r2Endpoint,
+      region: 'auto',
+      forcePathStyle: true,
+      credentials: { accessKeyId: 'key', secretAccessKey: 'wrong' },
+    }).send(new ListObjectsV2Command({ Bucket: 'media' })),
+  ).rejects.toThrow();
+  expect(
+    runtime.r2Operations({ since, until: Date.now() + 1000, bucket: 'media' }).map((operation) => operation.action),
+  ).toContain('GetObject');
+  await expect(runtime.removeBucket('media')).rejects.toThrow('bucket not empty');
+  await runtime.ensureBucket('empty');
+  await runtime.removeBucket('empty');
+});
+
+it('keeps the objects over a restart', async () => {
+  await runtime.close();
+  runtime = await open();
+  await runtime.ensureBucket('media');
+  expect(await runtime.bucketUsage('media')).toMatchObject({ objects: 1, payloadBytes: 65_536 });
+});
