@@ -9,6 +9,8 @@ export interface SupabaseHandle {
   url: string;
   anonKey: string;
   serviceKey: string;
+  /** Opens the vendor's Management API for this project. */
+  managementToken: string;
   /** HS256 secret of the project's JWTs. */
   jwtSecret: string;
   s3: { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };

@@ -45,10 +45,10 @@ function planned(plan: RolloutPlan): PlannedPhase[] {
     plannedMs,
     deadlineMs,
     gate: gate.map((check) => ({ id: check.id, title: check.title })),
-    parts: parts.flatMap((part) => {
-      if (part.kind === 'step') return [{ kind: 'step' as const, id: part.step.id, title: part.step.title }];
-      if (part.kind === 'observation') return [{ kind: 'observation' as const, id: part.observation.id, title: part.observation.title }];
-      return part.checks.map((check) => ({ kind: 'check' as const, id: check.id, title: check.title }));
+    parts: parts.flatMap((part): PlannedPhase['parts'] => {
+      if (part.kind === 'step') return [{ kind: 'step', id: part.step.id, title: part.step.title }];
+      if (part.kind === 'observation') return [{ kind: 'observation', id: part.observation.id, title: part.observation.title }];
+      return part.checks.map((check) => ({ kind: 'check', id: check.id, title: check.title }));
     }),
   }));
 }

@@ -1,0 +1,17 @@
+/** A refusal with a stable code: what the API promises to answer when it says no. */
+export class ApiError extends Error {
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 416 | 503;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: ApiError['status'], code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/** The body of every refusal. */
+export function errorBody(code: string, message: string): { error: { code: string; message: string } } {
+  return { error: { code, message } };
+}

@@ -1,0 +1,45 @@
+import type { EnvironmentName, RolloutConfig } from '../rollout/config.ts';
+import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
+import { createDnsProvider } from './dns/dns-provider.ts';
+import { createPublicHttp } from './http/public-http.ts';
+import { createWebhook } from './notify/webhook.ts';
+import { createDatabaseProvider } from './postgres/database-provider.ts';
+import type { AudienceProvider, Providers } from './providers.ts';
+import { createObjectStore } from './s3/object-store.ts';
+import { createSupabaseProvider, type SupabaseManagement } from './supabase/supabase-provider.ts';
+
+/** Every provider of one config; `close` ends their connections. */
+export function createProviders(
+  config: RolloutConfig,
+  extras: { audience?: AudienceProvider; supabaseManagement?: Record<EnvironmentName, SupabaseManagement> } = {},
+): Providers {
+  const { staging, production } = config.environments;
+  const { concurrency, partSizeBytes } = config.transfer;
+  const dns = createDnsProvider(config.dns);
+  const http = createPublicHttp(dns);
+  const database = { staging: createDatabaseProvider(staging.database.url), production: createDatabaseProvider(production.database.url) };
+  const limits = { connections: concurrency * 2, partSizeBytes };
+  const r2 = (bucket: string) => createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
+  const stores = {
+    staging: r2(staging.worker.bucket),
+    production: r2(production.worker.bucket),
+    legacy: createObjectStore({ label: `supabase:${production.supabase.bucket}`, ...production.supabase.s3, bucket: production.supabase.bucket, ...limits }),
+  };
+  return {
+    cloudflare: createCloudflareProvider(config.cloudflare),
+    supabase: {
+      staging: createSupabaseProvider(staging.supabase, extras.supabaseManagement?.staging),
+      production: createSupabaseProvider(production.supabase, extras.supabaseManagement?.production),
+    },
+    database,
+    legacyStore: stores.legacy,
+    r2: { staging: stores.staging, production: stores.production },
+    dns,
+    http,
+    notify: config.notifications.map(({ name, url, secret }) => createWebhook(name, url, secret)),
+    audience: extras.audience ?? null,
+    async close() {
+      await Promise.all([http.close(), database.staging.close(), database.production.close(), ...Object.values(stores).map((store) => store.close())]);
+    },
+  };
+}

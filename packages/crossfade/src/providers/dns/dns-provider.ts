@@ -1,0 +1,30 @@
+import { Resolver } from 'node:dns/promises';
+import type { RolloutConfig } from '../../rollout/config.ts';
+import type { DnsAnswer, DnsProvider } from '../providers.ts';
+
+const TIMEOUT_MS = 1000;
+const TRIES = 3;
+
+function asker(server: string): (name: string) => Promise<DnsAnswer> {
+  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+  resolver.setServers([server]);
+  return async (name) => {
+    try {
+      const records = await resolver.resolve4(name, { ttl: true });
+      return { server, addresses: records.map((record) => record.address), ttl: records[0]?.ttl ?? null, error: null };
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : 'EUNKNOWN';
+      return { server, addresses: [], ttl: null, error: code };
+    }
+  };
+}
+
+/** The zone's own server and each of the configured resolvers, asked one by one. */
+export function createDnsProvider({ authority, resolvers }: RolloutConfig['dns']): DnsProvider {
+  const askAuthority = asker(authority);
+  const askers = resolvers.map(asker);
+  return {
+    atAuthority: askAuthority,
+    atResolvers: (name) => Promise.all(askers.map((ask) => ask(name))),
+  };
+}

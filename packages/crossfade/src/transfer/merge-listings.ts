@@ -1,0 +1,47 @@
+import type { ObjectHead } from '../providers/providers.ts';
+
+export interface KeyPair {
+  readonly key: string;
+  readonly from: ObjectHead | null;
+  readonly to: ObjectHead | null;
+}
+
+/** Byte order, as S3 lists: JavaScript's own order differs beyond the Basic Multilingual Plane. */
+function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/**
+ * Walks two listings side by side in key order and holds one entry of each: memory stays flat however many keys
+ * there are. Throws when a listing is not in order, since then keys would be missed.
+ */
+export async function* mergeListings(from: AsyncIterable<ObjectHead>, to: AsyncIterable<ObjectHead>): AsyncGenerator<KeyPair> {
+  const left = ordered(from)[Symbol.asyncIterator]();
+  const right = ordered(to)[Symbol.asyncIterator]();
+  let a = await left.next();
+  let b = await right.next();
+  while (a.done !== true || b.done !== true) {
+    const order = a.done === true ? 1 : b.done === true ? -1 : compareKeys(a.value.key, b.value.key);
+    if (order === 0 && a.done !== true && b.done !== true) {
+      yield { key: a.value.key, from: a.value, to: b.value };
+      [a, b] = [await left.next(), await right.next()];
+    } else if (order < 0 && a.done !== true) {
+      yield { key: a.value.key, from: a.value, to: null };
+      a = await left.next();
+    } else if (b.done !== true) {
+      yield { key: b.value.key, from: null, to: b.value };
+      b = await right.next();
+    }
+  }
+}
+
+async function* ordered(listing: AsyncIterable<ObjectHead>): AsyncGenerator<ObjectHead> {
+  let last: string | null = null;
+  for await (const entry of listing) {
+    if (last !== null && compareKeys(last, entry.key) >= 0) {
+      throw new Error(`the listing repeats or is out of order: ${JSON.stringify(entry.key)} after ${JSON.stringify(last)}`);
+    }
+    last = entry.key;
+    yield entry;
+  }
+}

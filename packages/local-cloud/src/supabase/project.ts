@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import pg from 'pg';
+import { sendJson } from './answer.ts';
+import { createAuthApi } from './auth-api.ts';
+import { createObjectFiles } from './object-files.ts';
+import { createRequestCounts } from './request-counts.ts';
+import { createRestApi } from './rest-api.ts';
+import { createS3Api } from './s3-api.ts';
+import { createSchema } from './schema.ts';
+import { createStorageApi } from './storage-api.ts';
+import { createTokens } from './tokens.ts';
+
+export interface SupabaseProjectOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly folder: string;
+  readonly databaseUrl: string;
+  readonly ref: string;
+  readonly jwtSecret: string;
+  readonly managementToken: string;
+  readonly s3: { readonly region: string; readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Origin as clients see it. */
+  readonly publicUrl: string;
+}
+
+export interface SupabaseProject {
+  readonly anonKey: string;
+  readonly serviceKey: string;
+  createUser(user: { email: string; password: string; tier: string; id?: string }): Promise<string>;
+  close(): Promise<void>;
+}
+
+const CORS = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-headers': 'authorization, apikey, content-type, x-client-info, x-upsert, prefer, range',
+  'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
+};
+
+/** One Supabase project: Storage (REST and S3), Auth, a sliver of PostgREST, and what the vendor counts. */
+export async function startSupabaseProject(options: SupabaseProjectOptions): Promise<SupabaseProject> {
+  const pool = new pg.Pool({ connectionString: options.databaseUrl, max: 12 });
+  pool.on('error', () => {});
+  await createSchema(pool);
+  const tokens = await createTokens(options.jwtSecret, `${options.publicUrl}/auth/v1`, options.ref);
+  const files = createObjectFiles(options.folder, pool);
+  const storage = createStorageApi(files, tokens);
+  const s3 = createS3Api(files, options.s3);
+  const auth = createAuthApi(pool, tokens);
+  const rest = createRestApi(pool);
+  const counts = createRequestCounts();
+
+  async function manage(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    if (request.headers.authorization !== `Bearer ${options.managementToken}`) return sendJson(response, 401, { message: 'Unauthorized' });
+    if (url.pathname !== `/v1/projects/${options.ref}/analytics/endpoints/usage.api-counts`) return sendJson(response, 404, { message: `Cannot GET ${url.pathname}` });
+    const since = Date.parse(url.searchParams.get('iso_timestamp_start') ?? '');
+    const until = Date.parse(url.searchParams.get('iso_timestamp_end') ?? '');
+    const rows = counts.between(Number.isNaN(since) ? Date.now() - 15 * 60_000 : since, Number.isNaN(until) ? Date.now() : until);
+    const zero = { total_auth_requests: 0, total_realtime_requests: 0, total_rest_requests: 0 };
+    return sendJson(response, 200, { result: rows.map(({ timestamp, total }) => ({ timestamp, ...zero, total_storage_requests: total })) });
+  }
+
+  async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', options.publicUrl);
+    const { pathname } = url;
+    if (request.method === 'OPTIONS') return void response.writeHead(200, CORS).end();
+    response.setHeader('access-control-allow-origin', '*');
+    if (pathname.startsWith('/storage/v1/s3/') || pathname === '/storage/v1/s3') {
+      counts.count();
+      return s3(request, response, url);
+    }
+    if (pathname.startsWith('/storage/v1/')) {
+      counts.count();
+      return storage(request, response, url);
+    }
+    if (pathname.startsWith('/auth/v1/')) return auth.handle(request, response, url);
+    if (pathname.startsWith('/rest/v1/')) {
+      const caller = await tokens.caller(request);
+      return caller === null ? sendJson(response, 401, { code: 'PGRST301', message: 'JWSError JWSInvalidSignature' }) : rest(request, response, url, caller);
+    }
+    if (pathname.startsWith('/v1/projects/')) return manage(request, response, url);
+    return sendJson(response, 404, { message: 'no Route matched with those values' });
+  }
+
+  const server = http.createServer((request, response) => {
+    route(request, response).catch((error: unknown) => {
+      // What the client broke off needs no answer; everything else is the vendor's 500.
+      if (request.destroyed && !request.complete) return response.destroy();
+      console.error(`supabase ${options.ref}: ${request.method} ${(request.url ?? '').split('?')[0]}:`, error instanceof Error ? error.message : error);
+      if (response.headersSent) response.destroy();
+      else sendJson(response, 500, { statusCode: '500', error: 'Internal', message: 'Internal Server Error', code: 'InternalError' });
+    });
+  });
+  server.keepAliveTimeout = 65_000;
+  server.listen(options.port, options.address);
+  await once(server, 'listening');
+  return {
+    anonKey: tokens.anonKey,
+    serviceKey: tokens.serviceKey,
+    createUser: (user) => auth.createUser(user),
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+      await pool.end();
+    },
+  };
+}
