@@ -1,0 +1,33 @@
+import { readFile } from 'node:fs/promises';
+import type { World } from '../world.ts';
+import { createAudience } from './audience.ts';
+import type { AudienceCall } from './process.ts';
+
+// A process of its own, so that a busy cloud does not delay the clock that measures it.
+const file = process.argv[2];
+if (file === undefined || process.send === undefined) throw new Error('started by the local cloud with the path of its world.json');
+const audience = await createAudience(JSON.parse(await readFile(file, 'utf8')) as World);
+
+async function answer({ method, ratePerSecond }: AudienceCall): Promise<unknown> {
+  switch (method) {
+    case 'start':
+      return audience.start(ratePerSecond ?? 1);
+    case 'stop':
+      return audience.stop();
+    case 'stats':
+      return audience.stats();
+    case 'uploads':
+      return audience.uploads();
+  }
+}
+
+process.on('message', (call: AudienceCall) => {
+  answer(call).then(
+    (result) => process.send?.({ id: call.id, result: result ?? null }),
+    (error: unknown) => process.send?.({ id: call.id, error: error instanceof Error ? error.message : String(error) }),
+  );
+});
+// The cloud is gone: nobody is left to count for.
+process.on('disconnect', () => process.exit(0));
+process.on('SIGINT', () => {});
+process.send({ ready: true });

@@ -1,0 +1,85 @@
+import { createHistogram } from 'node:perf_hooks';
+
+export type Side = 'legacy' | 'edge';
+
+export interface AudienceStats {
+  requests: number;
+  failed: number;
+  longestGapMs: number;
+  p50Ms: number;
+  p99Ms: number;
+  reasons: { reason: string; count: number }[];
+  seconds: { at: string; ok: number; failed: number; legacy: number; edge: number }[];
+  firstFailureAt: string | null;
+  lastFailureAt: string | null;
+  uploadsAccepted: number;
+}
+
+/** Seconds that are kept for the graph. */
+const SECONDS_KEPT = 120;
+
+/** Counts every request with its latency from the intended start, and the failed ones by reason. */
+export function createTally() {
+  const histogram = createHistogram({ figures: 3 });
+  const reasons = new Map<string, number>();
+  const seconds: { second: number; ok: number; failed: number; legacy: number; edge: number }[] = [];
+  let requests = 0;
+  let failed = 0;
+  let longestGapMs = 0;
+  let lastSuccess: number | null = null;
+  let firstFailureAt: number | null = null;
+  let lastFailureAt: number | null = null;
+
+  const bucketOf = (now: number) => {
+    const second = Math.floor(now / 1000);
+    let last = seconds.at(-1);
+    if (last === undefined || last.second < second) {
+      last = { second, ok: 0, failed: 0, legacy: 0, edge: 0 };
+      seconds.push(last);
+      if (seconds.length > SECONDS_KEPT) seconds.shift();
+    }
+    return last;
+  };
+  return {
+    /** The clock of gaps begins when the audience does. */
+    begin(): void {
+      lastSuccess = Date.now();
+    },
+    count(side: Side, latencyMs: number, failure: string | null): void {
+      const now = Date.now();
+      const second = bucketOf(now);
+      requests++;
+      second[side]++;
+      histogram.record(Math.max(1, Math.round(latencyMs * 1000)));
+      if (failure === null) {
+        second.ok++;
+        if (lastSuccess !== null) longestGapMs = Math.max(longestGapMs, now - lastSuccess);
+        lastSuccess = now;
+        return;
+      }
+      failed++;
+      second.failed++;
+      reasons.set(failure, (reasons.get(failure) ?? 0) + 1);
+      firstFailureAt ??= now;
+      lastFailureAt = now;
+    },
+    stats(uploadsAccepted: number): AudienceStats {
+      const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
+      const current = Math.floor(Date.now() / 1000);
+      return {
+        requests,
+        failed,
+        longestGapMs,
+        p50Ms: requests === 0 ? 0 : histogram.percentile(50) / 1000,
+        p99Ms: requests === 0 ? 0 : histogram.percentile(99) / 1000,
+        reasons: [...reasons].map(([reason, count]) => ({ reason, count })).toSorted((a, b) => b.count - a.count),
+        // The running second is not whole yet.
+        seconds: seconds.filter((one) => one.second < current).map(({ second, ...counts }) => ({ at: new Date(second * 1000).toISOString(), ...counts })),
+        firstFailureAt: iso(firstFailureAt),
+        lastFailureAt: iso(lastFailureAt),
+        uploadsAccepted,
+      };
+    },
+  };
+}
+export type Tally = ReturnType<typeof createTally>;

@@ -1,0 +1,106 @@
+import type { Answer, DecodedPacket, Packet } from 'dns-packet';
+import packet from 'dns-packet';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import net from 'node:net';
+
+/** RFC 1035 §4.1.1 response codes, in the low bits of the flags. */
+export const RCODE = { noError: 0, serverFailure: 2, nameError: 3, refused: 5 } as const;
+
+export interface DnsReply {
+  readonly rcode: number;
+  readonly answers: readonly Answer[];
+  readonly authorities?: readonly Answer[];
+  readonly authoritative: boolean;
+}
+
+export interface DnsServer {
+  /** `ip:port` */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+function encodeReply(query: DecodedPacket, reply: DnsReply): Packet {
+  return {
+    type: 'response',
+    id: query.id ?? 0,
+    flags: (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : packet.RECURSION_AVAILABLE) | packet.RECURSION_DESIRED | reply.rcode,
+    questions: query.questions ?? [],
+    answers: [...reply.answers],
+    authorities: [...(reply.authorities ?? [])],
+  };
+}
+
+/** A DNS server over UDP and TCP; the same port for both. What is no DNS message is ignored, as servers do. */
+export async function startDnsServer(
+  address: string,
+  port: number,
+  answer: (question: { name: string; type: string }) => Promise<DnsReply>,
+): Promise<DnsServer> {
+  const reply = async (message: Buffer): Promise<{ query: DecodedPacket; reply: DnsReply } | null> => {
+    let query: DecodedPacket;
+    try {
+      query = packet.decode(message);
+    } catch {
+      return null;
+    }
+    const [question] = query.questions ?? [];
+    if (question === undefined) return null;
+    return { query, reply: await answer({ name: question.name, type: question.type }) };
+  };
+  const udp = dgram.createSocket('udp4');
+  udp.on('message', (message, client) => {
+    void reply(message).then((made) => {
+      if (made !== null) udp.send(packet.encode(encodeReply(made.query, made.reply)), client.port, client.address);
+    });
+  });
+  udp.bind(port, address);
+  await once(udp, 'listening');
+  const bound = udp.address().port;
+  const tcp = net.createServer((socket) => {
+    let received = Buffer.alloc(0);
+    socket.on('error', () => socket.destroy());
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      if (received.byteLength < 2 || received.byteLength < 2 + received.readUInt16BE(0)) return;
+      const message = received.subarray(2, 2 + received.readUInt16BE(0));
+      void reply(message).then((made) => {
+        if (made === null) return socket.destroy();
+        const bytes = packet.encode(encodeReply(made.query, made.reply));
+        const length = Buffer.alloc(2);
+        length.writeUInt16BE(bytes.byteLength);
+        socket.end(Buffer.concat([length, bytes]));
+        return undefined;
+      });
+    });
+  });
+  tcp.listen(bound, address);
+  await once(tcp, 'listening');
+  return {
+    address: `${address}:${bound}`,
+    async close() {
+      await Promise.all([new Promise<void>((resolve) => udp.close(() => resolve())), new Promise<void>((resolve) => tcp.close(() => resolve()))]);
+    },
+  };
+}
+
+/** Asks one server over UDP; `null` when it does not answer in time. */
+export async function askServer(server: string, question: { name: string; type: string }, timeoutMs: number): Promise<DecodedPacket | null> {
+  const [host = '', port = ''] = server.split(/:(?=\d+$)/);
+  const socket = dgram.createSocket('udp4');
+  const id = 1 + Math.floor(Math.random() * 65_534);
+  return new Promise((resolve) => {
+    const done = (answer: DecodedPacket | null): void => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => done(null), timeoutMs);
+    socket.on('error', () => done(null));
+    socket.on('message', (message) => {
+      const answer = packet.decode(message);
+      if (answer.id === id) done(answer);
+    });
+    socket.send(packet.encode({ type: 'query', id, flags: packet.RECURSION_DESIRED, questions: [{ name: question.name, type: question.type as 'A' }] }), Number(port), host);
+  });
+}
