@@ -10,7 +10,6 @@ export interface Places {
   readonly state: string;
   readonly world: string;
   readonly engine: string;
-  readonly cache: string;
   readonly evidence: string;
   readonly archives: string;
 }
@@ -40,7 +39,6 @@ export async function rehearsalPlaces(checkout: string): Promise<Places> {
     state: join(root, 'rehearsal.json'),
     world: join(running, 'world'),
     engine: join(running, 'engine'),
-    cache: join(root, 'cache'),
     evidence: join(root, 'evidence'),
     archives: join(root, 'archives'),
   };

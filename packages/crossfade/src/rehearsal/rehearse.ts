@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startDatabaseServer, type DatabaseServer } from '@crossfade/database-server';
+import { findDatabaseServer, startDatabaseServer, type DatabaseServer } from '@crossfade/database-server';
 import { attachWorld, heartbeat, startWorld, stopWorld } from '@crossfade/local-cloud';
 import type { World } from '@crossfade/local-cloud/world';
 import type { RolloutConfig } from '../rollout/config.ts';
@@ -157,7 +157,6 @@ async function clear(places: Places): Promise<void> {
 }
 
 async function stopDatabase(folder: string): Promise<void> {
-  const { findDatabaseServer } = await import('@crossfade/database-server');
   await (await findDatabaseServer(folder))?.stop();
 }
 
@@ -167,7 +166,7 @@ async function openWorld({ resume, places }: RehearsalOptions, say: (line: strin
     say('the local cloud still runs: attached');
     return attached;
   }
-  return startWorld({ folder: places.world, cacheFolder: places.cache, ttlScale: TTL_SCALE, onProgress: say });
+  return startWorld({ folder: places.world, ttlScale: TTL_SCALE, onProgress: say });
 }
 
 function managementOf(world: World) {

@@ -1,0 +1,71 @@
+import { once } from 'node:events';
+import { serve } from '@hono/node-server';
+import { Hono } from 'hono';
+import * as v from 'valibot';
+import type { AudienceProcess } from './audience/process.ts';
+import type { Pages } from './pages.ts';
+
+const MOST_KEPT = 1000;
+
+export interface ControlParts {
+  readonly audience: () => AudienceProcess;
+  readonly pages: Pages;
+  readonly calls: () => readonly unknown[];
+  readonly onHeartbeat: () => void;
+  readonly onStop: () => void;
+}
+
+const deployment = v.object({ host: v.string(), folder: v.string(), config: v.unknown() });
+
+/** What a rehearsal asks of the local cloud itself, beside the vendors' own APIs. */
+export async function startControlApi(port: number, parts: ControlParts): Promise<{ url: string; close(): Promise<void> }> {
+  const sinks = new Map<string, unknown[]>();
+  const app = new Hono();
+  app.get('/health', (context) => context.json({ ok: true, pid: process.pid }));
+  app.post('/heartbeat', (context) => {
+    parts.onHeartbeat();
+    return context.json({ ok: true });
+  });
+  app.post('/stop', (context) => {
+    parts.onStop();
+    return context.json({ ok: true });
+  });
+  app.post('/audience/start', async (context) => {
+    const { ratePerSecond } = v.parse(v.object({ ratePerSecond: v.number() }), await context.req.json());
+    await parts.audience().start(ratePerSecond);
+    return context.json({ ok: true });
+  });
+  app.post('/audience/stop', async (context) => {
+    await parts.audience().stop();
+    return context.json({ ok: true });
+  });
+  app.get('/audience/stats', async (context) => context.json(await parts.audience().stats()));
+  app.get('/audience/uploads', async (context) => context.json(await parts.audience().uploads()));
+  app.post('/pages/deploy', async (context) => {
+    const { host, folder, config } = v.parse(deployment, await context.req.json());
+    parts.pages.deploy(host, folder, config);
+    return context.json({ ok: true });
+  });
+  app.post('/sink/:name', async (context) => {
+    const kept = sinks.get(context.req.param('name')) ?? [];
+    kept.push({ at: new Date().toISOString(), message: await context.req.json() });
+    sinks.set(context.req.param('name'), kept.slice(-MOST_KEPT));
+    return context.json({ ok: true }, 202);
+  });
+  app.get('/sink/:name', (context) => context.json(sinks.get(context.req.param('name')) ?? []));
+  app.get('/calls', (context) => context.json(parts.calls()));
+  app.onError((error, context) => context.json({ error: error.message }, 500));
+  const server = serve({ fetch: app.fetch, port, hostname: '127.0.0.1' });
+  if (!server.listening) await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the control API has no port');
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await closed;
+    },
+  };
+}

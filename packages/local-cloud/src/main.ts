@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startDatabaseServer } from '@crossfade/database-server';
+import { startCloudflareApi } from './cloudflare/api-server.ts';
+import { createWorkersRuntime } from './cloudflare/workers-runtime.ts';
+import { startControlApi } from './control-api.ts';
+import { startAuthority } from './dns/authority.ts';
+import { startResolver } from './dns/resolver.ts';
+import { seedLegacyApp } from './legacy-app/seed-legacy-app.ts';
+import { startAudienceProcess, type AudienceProcess } from './audience/process.ts';
+import { startPages } from './pages.ts';
+import { startSupabaseProject } from './supabase/project.ts';
+import { sharedPort } from './world-ports.ts';
+import type { SupabaseHandle, World } from './world.ts';
+
+/*
+ * The local cloud: one process that starts everything a rehearsal needs and ends it again. It leads a process
+ * group of its own, outlives the controller (a cloud does), and stops itself when nobody has asked for it for a
+ * while. Lines on stdout that begin with `say ` are progress; `ready` ends them.
+ */
+const [folder = '', ttlScaleText = '1'] = process.argv.slice(2);
+const ttlScale = Number(ttlScaleText);
+
+const ZONE = 'audafact.com';
+const ACCOUNT_ID = 'a0dafac7'.repeat(4);
+const ZONE_ID = '20ce0dafac7a0dafac7a0dafac7a0daf'.replace(/[^0-9a-f]/g, '0');
+const SUBDOMAIN = 'audafact';
+const HYPERDRIVE = { staging: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', production: 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb' };
+const ADDRESSES = { edge: '127.0.0.31', legacy: '127.0.0.21', stagingSupabase: '127.0.0.22', pages: '127.0.0.41' };
+const AUTHORITY = '127.0.0.10';
+/** The last one is slow to let go. */
+const RESOLVERS = [
+  { address: '127.0.0.11', holdFactor: 1 },
+  { address: '127.0.0.12', holdFactor: 1 },
+  { address: '127.0.0.13', holdFactor: 2 },
+];
+const LISTENERS = 12;
+const ALONE_MS = 10 * 60_000;
+
+const say = (line: string): void => void process.stdout.write(`say ${line}\n`);
+const undo: (() => Promise<unknown>)[] = [];
+let stopping = false;
+
+async function stop(exitCode: number): Promise<never> {
+  if (!stopping) {
+    stopping = true;
+    for (let action = undo.pop(); action !== undefined; action = undo.pop()) {
+      await action().catch((error: unknown) => console.error('while stopping:', error));
+    }
+    process.exit(exitCode);
+  }
+  return new Promise(() => {});
+}
+process.on('SIGTERM', () => void stop(0));
+process.on('SIGINT', () => {});
+process.on('SIGHUP', () => {});
+
+/** Secrets are made once for a folder, so that a world started again is the same one. */
+async function secrets(): Promise<Record<string, string>> {
+  const file = join(folder, 'secrets.json');
+  const existing = await readFile(file, 'utf8').catch(() => null);
+  if (existing !== null) return JSON.parse(existing) as Record<string, string>;
+  const made: Record<string, string> = {};
+  for (const name of ['database', 'token', 'r2Id', 'r2Secret', 'stagingJwt', 'productionJwt', 'stagingS3Id', 'stagingS3', 'productionS3Id', 'productionS3', 'management', 'password']) {
+    made[name] = randomBytes(24).toString('hex');
+  }
+  await writeFile(file, JSON.stringify(made), { mode: 0o600 });
+  return made;
+}
+
+async function main(): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const secret = await secrets();
+  const of = (name: string): string => secret[name] ?? '';
+  const httpPort = await sharedPort(Object.values(ADDRESSES), 'tcp');
+  const dnsPort = await sharedPort([AUTHORITY, ...RESOLVERS.map((one) => one.address)], 'dns', 15_353);
+
+  say('Postgres for the two Supabase projects …');
+  const database = await startDatabaseServer({ folder: join(folder, 'database'), password: of('database'), databases: ['supabase_production', 'supabase_staging'], durable: false });
+  undo.push(() => database.stop());
+
+  const projects = { staging: ADDRESSES.stagingSupabase, production: ADDRESSES.legacy };
+  const handles: Record<'staging' | 'production', SupabaseHandle> = { staging: await startProject('staging'), production: await startProject('production') };
+  async function startProject(name: 'staging' | 'production'): Promise<SupabaseHandle> {
+    say(`Supabase project of ${name} …`);
+    const url = `http://${projects[name]}:${httpPort}`;
+    const ref = name === 'staging' ? 'stagingaudafactlocal' : 'productionaudafactxy';
+    const s3 = { region: 'eu-west-1', accessKeyId: of(`${name}S3Id`), secretAccessKey: of(`${name}S3`) };
+    const databaseUrl = database.url(`supabase_${name}`);
+    const project = await startSupabaseProject({ address: projects[name], port: httpPort, folder: join(folder, `supabase-${name}`), databaseUrl, ref, jwtSecret: of(`${name}Jwt`), managementToken: of('management'), s3, publicUrl: url });
+    undo.push(() => project.close());
+    const tiers = ['free', 'pro', 'enterprise'] as const;
+    const users: SupabaseHandle['users'] = [];
+    for (let index = 0; index < LISTENERS + tiers.length; index++) {
+      const tier = tiers[index % tiers.length] ?? 'free';
+      const email = index < LISTENERS ? `listener${index + 1}@${ZONE}` : `check-${tier}@${ZONE}`;
+      users.push({ id: await project.createUser({ email, password: of('password'), tier }), email, password: of('password'), tier });
+    }
+    return { ref, url, anonKey: project.anonKey, serviceKey: project.serviceKey, managementToken: of('management'), jwtSecret: of(`${name}Jwt`), s3: { ...s3, endpoint: `${url}/storage/v1/s3` }, bucket: 'audafact', databaseUrl, users };
+  }
+
+  say("the legacy app's media …");
+  const listeners = handles.production.users.slice(0, LISTENERS).map((user) => user.id);
+  const seeded = await seedLegacyApp(
+    { ...handles.production, mediaOrigin: `http://media.${ZONE}:${httpPort}`, users: listeners },
+    { tracks: 250, uploads: 80, large: true },
+    (files, bytes) => {
+      if (files % 60 === 0) say(`the legacy app's media: ${files} files, ${Math.round(bytes / 1024 / 1024)} MiB`);
+    },
+  );
+  await seedLegacyApp({ ...handles.staging, mediaOrigin: `http://staging.media.${ZONE}:${httpPort}`, users: handles.staging.users.map((user) => user.id) }, { tracks: 12, uploads: 3, large: false, largest: 400_000 }, () => {});
+  if (seeded.files > 0) say(`the legacy app's media: ${seeded.files} files, ${Math.round(seeded.bytes / 1024 / 1024)} MiB, in Supabase Storage`);
+
+  say('Workers runtime, R2 and the edge …');
+  const r2 = { accessKeyId: of('r2Id'), secretAccessKey: of('r2Secret') };
+  const runtime = await createWorkersRuntime({
+    folder: join(folder, 'workers'),
+    edge: { address: ADDRESSES.edge, port: httpPort },
+    workersSubdomain: SUBDOMAIN,
+    r2Credentials: r2,
+    hyperdrives: { [HYPERDRIVE.staging]: handles.staging.databaseUrl, [HYPERDRIVE.production]: handles.production.databaseUrl },
+  });
+  undo.push(() => runtime.close());
+  const account = await startCloudflareApi({ folder: join(folder, 'account'), host: '127.0.0.1', port: 0, token: of('token'), accountId: ACCOUNT_ID, zoneId: ZONE_ID, zoneName: ZONE, workersSubdomain: SUBDOMAIN, runtime });
+  undo.push(() => account.close());
+  await createZone(account.url, of('token'));
+
+  say('DNS: one authority, three resolvers …');
+  const pagesHosts = new Set([ZONE, `www.${ZONE}`, `staging.${ZONE}`]);
+  const authority = await startAuthority({ address: AUTHORITY, port: dnsPort, zoneName: ZONE, records: () => account.records(), edgeFor: (name) => (pagesHosts.has(name) ? ADDRESSES.pages : ADDRESSES.edge) });
+  undo.push(() => authority.close());
+  const resolvers: string[] = [];
+  for (const { address, holdFactor } of RESOLVERS) {
+    const resolver = await startResolver({ address, port: dnsPort, authority: authority.address, ttlScale, holdFactor });
+    undo.push(() => resolver.close());
+    resolvers.push(resolver.address);
+  }
+  const pages = await startPages(ADDRESSES.pages, httpPort);
+  undo.push(() => pages.close());
+
+  let lastBeat = Date.now();
+  let audience: AudienceProcess | null = null;
+  const control = await startControlApi(0, {
+    audience: () => {
+      if (audience === null) throw new Error('the audience has not come yet');
+      return audience;
+    },
+    pages,
+    calls: () => account.calls,
+    onHeartbeat: () => (lastBeat = Date.now()),
+    onStop: () => setImmediate(() => void stop(0)),
+  });
+  undo.push(() => control.close());
+  const alone = setInterval(() => {
+    if (Date.now() - lastBeat > ALONE_MS) void stop(0);
+  }, 30_000);
+  undo.push(async () => clearInterval(alone));
+
+  const world: World = {
+    pid: process.pid,
+    startedAt: new Date().toISOString(),
+    folder,
+    controlUrl: control.url,
+    httpPort,
+    addresses: ADDRESSES,
+    cloudflare: { apiBaseUrl: account.url, token: of('token'), accountId: ACCOUNT_ID, zoneId: ZONE_ID, zoneName: ZONE, workersSubdomain: SUBDOMAIN, r2: { endpoint: runtime.r2Endpoint, ...r2 }, hyperdrive: HYPERDRIVE },
+    supabase: handles,
+    dns: { authority: authority.address, resolvers, ttlScale },
+  };
+  const file = join(folder, 'world.json');
+  await writeFile(`${file}.new`, JSON.stringify(world, null, 2), { mode: 0o600 });
+  audience = await startAudienceProcess(`${file}.new`);
+  undo.push(async () => audience?.close());
+  // Last: who finds this file finds everything running.
+  await rename(`${file}.new`, file);
+  process.stdout.write('ready\n');
+}
+
+/** The zone as it was before the rollout: media leads to legacy, and nothing of the new stack exists. */
+async function createZone(api: string, token: string): Promise<void> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const listed = (await (await fetch(`${api}/zones/${ZONE_ID}/dns_records`, { headers })).json()) as { result: unknown[] };
+  if (listed.result.length > 0) return;
+  const proxied = (name: string) => ({ type: 'A', name, content: '192.0.2.1', ttl: 1, proxied: true });
+  const records = [
+    { type: 'A', name: `media.${ZONE}`, content: ADDRESSES.legacy, ttl: 300, proxied: false },
+    proxied(`staging.media.${ZONE}`),
+    proxied(ZONE),
+    proxied(`www.${ZONE}`),
+    proxied(`staging.${ZONE}`),
+  ];
+  for (const record of records) {
+    const response = await fetch(`${api}/zones/${ZONE_ID}/dns_records`, { method: 'POST', headers, body: JSON.stringify(record) });
+    if (!response.ok) throw new Error(`the record of ${record.name} could not be made: ${await response.text()}`);
+  }
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.stdout.write(`failed ${error instanceof Error ? error.message.replaceAll('\n', ' ') : String(error)}\n`);
+  void stop(1);
+});
