@@ -2,6 +2,7 @@ import type { EnvironmentName } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { askHealth, edgeAddress } from './deployment.ts';
 
 type RouteBefore = { script: string | null; existed: boolean };
 
@@ -41,10 +42,11 @@ export function routeStep(environment: EnvironmentName, proves: readonly string[
     async verify(context) {
       const { name } = context.config.environments[environment].worker;
       const route = await find(context);
-      return verdict(route?.script === name, {
-        summary: `${patternFor(context, environment)} → ${route?.script ?? 'no route'}`,
-        measured: route?.script ?? null,
-        expected: name,
+      const health = await askHealth(context, environment, { via: edgeAddress(context) });
+      return verdict(route?.script === name && health.environment === environment, {
+        summary: `${patternFor(context, environment)} → ${route?.script ?? 'no route'}; the edge answers with the ${health.build} build of ${health.environment}`,
+        measured: { script: route?.script ?? null, environment: health.environment, build: health.build },
+        expected: { script: name, environment },
       });
     },
     async compensate(context, before) {

@@ -35,12 +35,9 @@ export function bypassStep(): Step<WorkerBefore> {
       return { versionId: version.id, uploaded, deployed };
     },
     async verify(context) {
-      const health = await askHealth(context, 'production', { via: edgeAddress(context) });
-      return verdict(health.build === 'bypass', {
-        summary: `the edge answers with the ${health.build} build, version ${health.version.id}`,
-        measured: health.build,
-        expected: 'bypass',
-      });
+      const { version } = await ensureVersion(context, 'production', 'bypass');
+      const share = (await servingSplit(context, 'production'))?.find((one) => one.versionId === version.id)?.percentage ?? 0;
+      return verdict(share === 100, { summary: `the bypass version serves ${share} % of production`, measured: share, expected: 100 });
     },
     compensate: putBack,
   };

@@ -7,7 +7,7 @@ import type { Check, Phase, Step } from '../../rollout/plan.ts';
 import type { DeploymentSplit } from '../../providers/providers.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
-import { askHealth, ensureDeployed, servingSplit } from '../environment/deployment.ts';
+import { ensureDeployed, servingSplit } from '../environment/deployment.ts';
 import { routeStep } from '../environment/route-step.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
 
@@ -27,12 +27,8 @@ function stagingWorkerStep(): Step<WorkerBefore> {
     },
     async verify(context) {
       const { version } = await ensureVersion(context, 'staging', 'migration');
-      const health = await askHealth(context, 'staging');
-      return verdict(health.version.id === version.id, {
-        summary: `staging answers with version ${health.version.id}`,
-        measured: health.version.id,
-        expected: version.id,
-      });
+      const share = (await servingSplit(context, 'staging'))?.find((one) => one.versionId === version.id)?.percentage ?? 0;
+      return verdict(share === 100, { summary: `version ${version.id} serves ${share} % of staging`, measured: share, expected: 100 });
     },
     async compensate(context, before) {
       // A Worker that was never deployed before cannot be un-deployed without deleting it; nobody depends on it.

@@ -1,0 +1,84 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { isUnreachable } from '../providers/provider-error.ts';
+import { errorText } from '../rollout/error-text.ts';
+import { EXIT } from './exit-codes.ts';
+import { asUserError, UserError } from './user-error.ts';
+
+const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, without a gap
+
+  crossfade rehearse            play a whole rollout on this machine
+      --scenario NAME           smooth (default), broken-worker
+      --exit                    end when the rollout has ended (otherwise the page stays until Ctrl-C)
+      --report FILE             write the report of the rollout
+      --resume                  go on with the rehearsal that was interrupted
+      --port N                  port of the control room (default: 4400, or the next free one)
+  crossfade status [--json]     what the last rehearsal's journal says
+  crossfade doctor              what is missing on this machine, and how to get it
+
+Everywhere: --config FILE, --json, --help
+Exit codes: 0 done, 1 a gate or check failed, 2 the command or config is wrong, 3 rolled back,
+4 a provider could not be reached, 5 rollback incomplete (a person is needed), 130 interrupted
+`;
+
+const OPTIONS = {
+  scenario: { type: 'string' },
+  exit: { type: 'boolean' },
+  report: { type: 'string' },
+  resume: { type: 'boolean' },
+  port: { type: 'string' },
+  config: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export type CommandFlags = ReturnType<typeof readArguments>['values'];
+
+function readArguments() {
+  try {
+    return parseArgs({ args: process.argv.slice(2), options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    // Node's own words name the option; the rest of its advice is about its API.
+    const message = errorText(error).split('. To specify')[0] ?? '';
+    throw new UserError('CROSSFADE_ARGUMENT_UNKNOWN', message, 'see: crossfade --help');
+  }
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments();
+  const [command, ...rest] = positionals;
+  if (values.help === true || command === undefined) {
+    process.stdout.write(HELP);
+    return command === undefined && values.help !== true ? EXIT.usage : EXIT.done;
+  }
+  if (rest.length > 0) throw new UserError('CROSSFADE_ARGUMENT_UNKNOWN', `${command} takes no argument ${JSON.stringify(rest[0])}`, 'see: crossfade --help');
+  switch (command) {
+    case 'rehearse':
+      return (await import('./rehearse-command.ts')).rehearseCommand(values);
+    case 'status':
+      return (await import('./status-command.ts')).statusCommand(values);
+    case 'doctor':
+      return (await import('./doctor-command.ts')).doctorCommand(values);
+    default:
+      throw new UserError('CROSSFADE_COMMAND_UNKNOWN', `there is no command ${JSON.stringify(command)}`, 'see: crossfade --help');
+  }
+}
+
+/** The only place that turns an error into an exit code. */
+function fail(error: unknown): number {
+  const user = asUserError(error);
+  if (user !== null) {
+    process.stderr.write(`\ncrossfade: ${user.message}\n  ${user.hint}  [${user.code}]\n`);
+    return user.exitCode;
+  }
+  if (isUnreachable(error)) {
+    process.stderr.write(`\ncrossfade: ${errorText(error)}\n  check the address and the network, then run the command again  [CROSSFADE_UNREACHABLE]\n`);
+    return EXIT.unreachable;
+  }
+  const details = process.env['CROSSFADE_DEBUG'] === '1' && error instanceof Error ? `\n${error.stack ?? ''}` : '';
+  process.stderr.write(`\ncrossfade: ${errorText(error)}\n  this should not happen; CROSSFADE_DEBUG=1 shows where  [CROSSFADE_INTERNAL]${details}\n`);
+  return EXIT.failed;
+}
+
+// Nothing may keep the process alive once the command has answered.
+process.exit(await main().catch(fail));

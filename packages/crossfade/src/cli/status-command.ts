@@ -1,0 +1,1 @@
+export async function statusCommand(_flags: unknown): Promise<number> { return 2; }
