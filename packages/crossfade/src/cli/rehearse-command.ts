@@ -80,7 +80,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
       resume: flags.resume === true,
       places,
       loadConfig: (env) => loadConfig(flags.config ?? DEFAULT_CONFIG, env),
-      journeys: await audafactJourneys(),
+      journeys: audafactJourneys(),
       say: view.say,
       signal: interrupted.signal,
     });
@@ -89,7 +89,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     const { controller, config } = rehearsal;
     room = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
     view.room(room.url, port.port);
-    view.follow(controller.journal, config);
+    view.follow(controller.journal, config, controller.titles);
     const outcome = await Promise.race([rehearsal.run(), onInterrupt]);
     if (outcome === 'interrupted') return EXIT.interrupted;
     view.end();

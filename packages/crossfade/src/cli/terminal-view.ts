@@ -68,16 +68,13 @@ export function createTerminalView(output: NodeJS.WriteStream) {
       const other = url.endsWith(`:${wanted}`) ? '' : ` (port ${wanted} is taken)`;
       print(`\n  Control room: ${pc.cyan(pc.underline(url))}${other}`);
     },
-    follow(journal: Journal, config: RolloutConfig): void {
+    /** `titles`: phase id → title. */
+    follow(journal: Journal, config: RolloutConfig, titles: ReadonlyMap<string, string>): void {
       let traffic = '';
       let transfer = '';
-      let phases: readonly { id: string; title: string; plannedMs: number; deadlineMs: number }[] = [];
       unsubscribe = journal.subscribe((event) => {
-        if (event.kind === 'rollout.started') {
-          phases = event.data.plan;
-          if (event.data.scale !== null) print(pc.dim(`  scaled: ${event.data.scale}`));
-        }
-        if (event.kind === 'phase.started') print(`\n${pc.bold(phases.find((one) => one.id === event.phase)?.title ?? event.phase ?? '')}`);
+        if (event.kind === 'rollout.started' && event.data.scale !== null) print(pc.dim(`  scaled: ${event.data.scale}`));
+        if (event.kind === 'phase.started') print(`\n${pc.bold(titles.get(event.phase ?? '') ?? '')}`);
         if (event.kind === 'metrics.sampled' && event.data.traffic !== null) {
           const { requests, failed, p99Ms } = event.data.traffic;
           const second = event.data.second;

@@ -31,6 +31,8 @@ export interface ControllerOptions {
 
 export interface Controller {
   readonly journal: Journal;
+  /** Phase id → title. */
+  readonly titles: ReadonlyMap<string, string>;
   /** A context outside of any phase, for what runs beside them. */
   readonly context: RolloutContext;
   /** Walks the plan to its outcome; throws only when the engine itself cannot go on. */
@@ -84,6 +86,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
 
   return {
     journal,
+    titles: new Map(options.plan.phases.map((phase) => [phase.id, phase.title])),
     context,
     async run() {
       if (options.resumed) await context.record({ kind: 'rollout.resumed', data: { pid: process.pid } });

@@ -9,8 +9,9 @@ export interface Sample {
   readonly canary: { readonly requests: number; readonly failed: number; readonly firstFailedAt: number | null };
 }
 
-/** A canary has fewer requests than the public, and none of them may fail by chance. */
+/** A canary has fewer requests than the public: a few failures, not one, tell chance from trouble. */
 const CANARY_MINIMUM = 8;
+const CANARY_FAILURES = 3;
 
 /**
  * Judges the newest sample. Shares of failed requests count only above a floor of requests, since one failure
@@ -30,7 +31,7 @@ export function judgeWindow(samples: readonly Sample[], limits: RolloutConfig['t
       since: iso(Math.min(first.at, canary.firstFailedAt ?? first.at)),
     };
   }
-  if (canary.requests >= CANARY_MINIMUM && canary.failed / canary.requests > limits.errorRate) {
+  if (canary.requests >= CANARY_MINIMUM && canary.failed >= CANARY_FAILURES && canary.failed / canary.requests > limits.errorRate) {
     return {
       measure: `error rate of the canary's signed reads over ${seconds} s`,
       measured: { rate: round(canary.failed / canary.requests), failed: canary.failed, requests: canary.requests },

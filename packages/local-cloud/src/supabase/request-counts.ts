@@ -6,11 +6,11 @@ export function createRequestCounts(): { count(): void; between(since: number, u
       const second = Math.floor(Date.now() / 1000);
       seconds.set(second, (seconds.get(second) ?? 0) + 1);
     },
-    /** Grouped by minute; epoch ms. */
+    /** Whole seconds inside the window (epoch ms), grouped by minute. */
     between(since, until) {
       const minutes = new Map<number, number>();
       for (const [second, total] of seconds) {
-        if (second * 1000 < since || second * 1000 >= until) continue;
+        if (second * 1000 < since || (second + 1) * 1000 > until) continue;
         const minute = Math.floor(second / 60) * 60;
         minutes.set(minute, (minutes.get(minute) ?? 0) + total);
       }

@@ -3,6 +3,7 @@ import { ensureVersion } from '../environment/worker-upload.ts';
 import type { DeploymentSplit } from '../../providers/providers.ts';
 import type { Check, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { endFileUrlsStep } from '../preparation/file-keys.ts';
 import { verifyInR2 } from '../transfer-pass.ts';
 
 /** Nobody asked the legacy store for anything while production was watched: the proof before anything is taken away. */
@@ -128,6 +129,7 @@ export function cleanupPhase(options: { deadlineMs: number }): Phase {
     rollback: null,
     parts: [
       { kind: 'step', step: endReadThroughStep() },
+      { kind: 'step', step: endFileUrlsStep() },
       { kind: 'step', step: quarantineStep() },
     ],
   };

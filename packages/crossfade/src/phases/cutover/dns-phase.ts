@@ -4,7 +4,6 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import { toJson } from '../../rollout/json.ts';
 import type { Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
-import { backfillFileKeys } from '../preparation/file-keys.ts';
 import { mediaRecord } from '../preparation/ttl-step.ts';
 import { copyToR2, verifyInR2 } from '../transfer-pass.ts';
 
@@ -55,17 +54,14 @@ function switchStep(): Step<DnsRecord> {
   };
 }
 
-/** Carries over what legacy has and R2 lacks, rows included, and verifies all of it. */
+/** Carries over what legacy has and R2 lacks, and verifies all of it. The rows have their keys by trigger. */
 function catchUpStep(id: string, title: string, pass: string): Step<{ pass: string }> {
   return {
     id,
     title,
     proves: [],
     look: async () => ({ pass }),
-    async run(context) {
-      const copied = await copyToR2(context, pass);
-      return { ...copied, rows: await backfillFileKeys(context) };
-    },
+    run: (context) => copyToR2(context, pass),
     async verify(context) {
       const result = await verifyInR2(context, pass);
       return verdict(result.mismatched === 0 && result.missing === 0, {

@@ -5,31 +5,76 @@ import { verdict } from '../../rollout/verdict.ts';
 /** Tables whose rows address media, old (`file_url`) and new (`file_key`). */
 const TABLES = ['library_tracks', 'uploads'] as const;
 const BATCH = 500;
+const TRIGGER = 'crossfade_media_address';
+
+/**
+ * Keeps both addresses of a row in step while both worlds live: whoever writes one gets the other beside it. Its
+ * arguments are what stands before the key in a public URL: the marker to find it by, and the whole beginning.
+ */
+const TRIGGER_FUNCTION = `
+create or replace function ${TRIGGER}() returns trigger language plpgsql as $$
+begin
+  if new.file_key is null and position(tg_argv[0] in new.file_url) > 0 then
+    new.file_key := substring(new.file_url from position(tg_argv[0] in new.file_url) + length(tg_argv[0]));
+  elsif new.file_url is null and new.file_key is not null then
+    new.file_url := tg_argv[1] || new.file_key;
+  end if;
+  return new;
+end $$`;
 
 const marker = ({ config }: RolloutContext): string => `/object/public/${config.environments.production.supabase.bucket}/`;
 
-async function rowsWithoutKey(context: RolloutContext): Promise<number> {
-  let count = 0;
+async function rowsWithout(context: RolloutContext): Promise<{ keys: number; urls: number }> {
+  let keys = 0;
+  let urls = 0;
   for (const table of TABLES) {
-    const [row] = await context.providers.database.production.query<{ n: string }>(
-      `select count(*) n from ${table} where file_key is null and position($1 in file_url) > 0`,
+    const [row] = await context.providers.database.production.query<{ keys: string; urls: string }>(
+      `select count(*) filter (where file_key is null and position($1 in file_url) > 0) as keys,
+              count(*) filter (where file_url is null and file_key is not null) as urls from ${table}`,
       [marker(context)],
     );
-    count += Number(row?.n ?? 0);
+    keys += Number(row?.keys ?? 0);
+    urls += Number(row?.urls ?? 0);
   }
-  return count;
+  return { keys, urls };
 }
 
-/** Gives every row that has only a public URL its key, in batches without long locks. Answers with the rows filled. */
-export async function backfillFileKeys(context: RolloutContext): Promise<number> {
+/** Tables on which the trigger is at work. */
+async function triggered(context: RolloutContext): Promise<string[]> {
+  const rows = await context.providers.database.production.query<{ name: string }>(
+    'select tgrelid::regclass::text as name from pg_trigger where tgname = $1 order by 1',
+    [TRIGGER],
+  );
+  return rows.map((row) => row.name);
+}
+
+async function createTriggers(context: RolloutContext): Promise<void> {
+  const { production } = context.providers.database;
+  await production.query(TRIGGER_FUNCTION);
+  const base = `${context.config.environments.production.worker.mediaOrigin}/storage/v1${marker(context)}`;
+  for (const table of TABLES) {
+    const [made] = await production.query<{ statement: string }>(
+      `select format('create or replace trigger ${TRIGGER} before insert or update on ${table} for each row execute function ${TRIGGER}(%L, %L)', $1::text, $2::text) as statement`,
+      [marker(context), base],
+    );
+    await production.query(made?.statement ?? '');
+  }
+}
+
+async function dropTriggers(context: RolloutContext): Promise<void> {
+  await context.providers.database.production.query(`drop function if exists ${TRIGGER}() cascade`);
+}
+
+/** Touches rows that lack one of the two addresses, in batches without long locks; the trigger fills them. */
+async function backfill(context: RolloutContext): Promise<number> {
   let filled = 0;
   for (const table of TABLES) {
     for (;;) {
       const rows = await context.providers.database.production.query(
         `with batch as (
-           select id from ${table} where file_key is null and position($1 in file_url) > 0 limit ${BATCH} for update skip locked)
-         update ${table} t set file_key = substring(t.file_url from position($1 in t.file_url) + length($1))
-         from batch where batch.id = t.id returning t.id`,
+           select id from ${table} where (file_key is null and position($1 in file_url) > 0) or (file_url is null and file_key is not null)
+           limit ${BATCH} for update skip locked)
+         update ${table} t set title = t.title from batch where batch.id = t.id returning t.id`,
         [marker(context)],
       );
       filled += rows.length;
@@ -39,34 +84,27 @@ export async function backfillFileKeys(context: RolloutContext): Promise<number>
   return filled;
 }
 
-/** Gives every row that the new side wrote its public URL, so that the old app finds it after a rollback. */
-export async function backfillFileUrls(context: RolloutContext): Promise<number> {
-  const { mediaOrigin } = context.config.environments.production.worker;
-  const base = `${mediaOrigin}/storage/v1${marker(context)}`;
-  let filled = 0;
-  for (const table of TABLES) {
-    const rows = await context.providers.database.production.query(
-      `update ${table} set file_url = $1 || file_key where file_url is null and file_key is not null returning id`,
-      [base],
-    );
-    filled += rows.length;
-  }
-  return filled;
-}
-
-/** Every row that addresses media by URL gets its key beside it; the URL stays, so both worlds read the same rows. */
-export function fileKeysStep(): Step<{ without: number }> {
+/** Every row that addresses media has both addresses, now and as long as both worlds write. */
+export function fileKeysStep(): Step<{ keys: number; urls: number }> {
   return {
     id: 'production.fileKeys',
-    title: 'Database rows have their file_key',
+    title: 'Database rows have file_key and file_url, kept in step',
     proves: [],
-    look: async (context) => ({ without: await rowsWithoutKey(context) }),
-    run: async (context) => ({ filled: await backfillFileKeys(context) }),
+    look: rowsWithout,
+    async run(context) {
+      await createTriggers(context);
+      return { filled: await backfill(context) };
+    },
     async verify(context) {
-      const without = await rowsWithoutKey(context);
-      return verdict(without === 0, { summary: `${without} rows without a key`, measured: without, expected: 0 });
+      const [without, tables] = [await rowsWithout(context), await triggered(context)];
+      return verdict(without.keys === 0 && without.urls === 0 && tables.length === TABLES.length, {
+        summary: `${without.keys} rows without a key, ${without.urls} without a URL; kept in step on ${tables.join(', ')}`,
+        measured: { ...without, triggers: tables },
+        expected: { keys: 0, urls: 0, triggers: [...TABLES] },
+      });
     },
     async compensate(context) {
+      await dropTriggers(context);
       let cleared = 0;
       for (const table of TABLES) {
         const rows = await context.providers.database.production.query(
@@ -76,6 +114,29 @@ export function fileKeysStep(): Step<{ without: number }> {
         cleared += rows.length;
       }
       return { cleared };
+    },
+  };
+}
+
+/** The old world is over: nothing keeps `file_url` in step any more. The column itself goes with the code that reads it. */
+export function endFileUrlsStep(): Step<{ tables: string[] }> {
+  return {
+    id: 'cleanup.endFileUrls',
+    title: 'Database rows no longer get a file_url',
+    proves: [],
+    look: async (context) => ({ tables: await triggered(context) }),
+    async run(context) {
+      await dropTriggers(context);
+      return { dropped: TRIGGER };
+    },
+    async verify(context) {
+      const tables = await triggered(context);
+      return verdict(tables.length === 0, { summary: tables.length === 0 ? 'no trigger is left' : `still on ${tables.join(', ')}`, measured: tables, expected: [] });
+    },
+    async compensate(context, before) {
+      if (before.tables.length === 0) return { already: true };
+      await createTriggers(context);
+      return { filled: await backfill(context) };
     },
   };
 }

@@ -8,7 +8,6 @@ import { verdict } from '../../rollout/verdict.ts';
 import { restoreRecord } from '../cutover/dns-phase.ts';
 import { askHealth, edgeAddress, ensureDeployed } from '../environment/deployment.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
-import { backfillFileUrls } from '../preparation/file-keys.ts';
 import { mirrorToLegacy, missingInLegacy } from '../transfer-pass.ts';
 import { countLostUploads } from './lost-uploads.ts';
 
@@ -16,6 +15,7 @@ import { countLostUploads } from './lost-uploads.ts';
 const PROXIED_TTL_SECONDS = 300;
 /** The audience counts as served again after so long without a failure, ms. */
 const CLEAN_MS = 3000;
+const SERVED_MS = 60_000;
 
 const mediaHost = ({ config }: RolloutContext): string => new URL(config.environments.production.worker.mediaOrigin).hostname;
 
@@ -40,16 +40,13 @@ function workerBack(): RollbackStep {
   };
 }
 
-/** Then the mirror: what production wrote to R2 goes to legacy, and its rows get their public URL. */
+/** Then the mirror: what production wrote to R2 goes to legacy. Its rows have their public URL by trigger. */
 function mirrorBack(): RollbackStep {
   return {
     id: 'rollback.mirror',
     title: 'Uploads made since the switch mirrored back to legacy',
     byHand: 'crossfade copy r2:production legacy && crossfade verify r2:production legacy',
-    async run(context) {
-      const mirrored = await mirrorToLegacy(context);
-      return { ...mirrored, rows: await backfillFileUrls(context) };
-    },
+    run: mirrorToLegacy,
     async verify(context) {
       const missing = await missingInLegacy(context);
       return verdict(missing.length === 0, {
@@ -90,30 +87,62 @@ function dnsBack(): RollbackStep {
   };
 }
 
-/** When the audience (or, without one, the edge) had its last failure; waits until it is clean for a while. */
-async function lastFailureAt(context: RolloutContext): Promise<number | null> {
+/** What the public got in the last whole seconds: from the audience, or, without one, from the edge's analytics. */
+async function lastSeconds(context: RolloutContext): Promise<{ requests: number; failed: number; fromEdge: number | null }> {
   const { audience, cloudflare } = context.providers;
-  const start = Date.now();
-  const { reading } = await until(
-    async () => {
-      if (audience !== null) {
-        const { lastFailureAt: last } = await audience.stats();
-        return last === null ? null : Date.parse(last);
-      }
-      const now = Date.now();
-      const statuses = await cloudflare.httpStatuses(mediaHost(context), now - CLEAN_MS, now);
-      return statuses.some((one) => one.status >= 500) ? now : start;
+  const now = Date.now();
+  if (audience === null) {
+    const statuses = await cloudflare.httpStatuses(mediaHost(context), now - CLEAN_MS, now);
+    const sum = (least: number): number => statuses.filter((one) => one.status >= least).reduce((total, one) => total + one.requests, 0);
+    return { requests: sum(0), failed: sum(500), fromEdge: null };
+  }
+  const seconds = (await audience.stats()).seconds.filter((one) => Date.parse(one.at) >= now - CLEAN_MS - 1000);
+  const sum = (read: (one: (typeof seconds)[number]) => number): number => seconds.reduce((total, one) => total + read(one), 0);
+  return { requests: sum((one) => one.legacy + one.edge), failed: sum((one) => one.failed), fromEdge: sum((one) => one.edge) };
+}
+
+/** Last of all: every listener is served again, by legacy alone, for a while without a failure; the alerts end with it. */
+function servedAgain(): RollbackStep {
+  return {
+    id: 'rollback.served',
+    title: 'Every listener is served from legacy again',
+    byHand: 'crossfade status   # who still fails, and on which side',
+    async run(context) {
+      const { reading, ms } = await until(
+        () => lastSeconds(context),
+        ({ requests, failed, fromEdge }) => requests > 0 && failed === 0 && (fromEdge ?? 0) === 0,
+        { timeoutMs: SERVED_MS, everyMs: 250, signal: context.signal },
+      );
+      return { ...reading, ms };
     },
-    (last) => Date.now() - Math.max(start, last ?? start) >= CLEAN_MS,
-    { timeoutMs: 60_000, everyMs: 250, signal: context.signal },
-  );
-  return reading;
+    async verify(context) {
+      const { requests, failed, fromEdge } = await lastSeconds(context);
+      const served = requests > 0 && failed === 0 && (fromEdge ?? 0) === 0;
+      if (served) await resolveAlerts(context);
+      return verdict(served, {
+        summary: `${requests} requests in the last ${CLEAN_MS / 1000} s, ${failed} failed, ${fromEdge ?? 'unknown how many'} still at the edge`,
+        measured: { requests, failed, fromEdge },
+        expected: { failed: 0, fromEdge: 0 },
+      });
+    },
+  };
+}
+
+async function resolveAlerts(context: RolloutContext): Promise<void> {
+  const history = await context.history();
+  const resolved = new Set(history.flatMap((event) => (event.kind === 'alert.resolved' ? [event.data.rule] : [])));
+  for (const event of history) {
+    if (event.kind !== 'alert.fired' || resolved.has(event.data.rule)) continue;
+    const { rule } = event.data;
+    await context.record({ kind: 'alert.resolved', data: { rule, measured: { failed: 0 } }, subject: rule, key: `alert/${rule}/resolved` });
+  }
 }
 
 async function prove(context: RolloutContext, troubleSince: string): Promise<RollbackProof> {
-  const last = await lastFailureAt(context);
+  const last = (await context.providers.audience?.stats())?.lastFailureAt ?? null;
   return {
-    recoveredMs: last === null ? null : Math.max(0, last - Date.parse(troubleSince)),
+    // From the first sign of trouble to the last request that failed.
+    recoveredMs: last === null ? null : Math.max(0, Date.parse(last) - Date.parse(troubleSince)),
     lostUploads: await countLostUploads(context),
     // No measure of deletes exists yet: nobody deletes while the audience plays.
     lostDeletes: null,
@@ -122,7 +151,7 @@ async function prove(context: RolloutContext, troubleSince: string): Promise<Rol
 
 /** Worker, data and DNS go back, in this order, so that no reader arrives where an upload has not. */
 export function fullRollback(): Rollback {
-  return { kind: 'full', steps: [workerBack(), mirrorBack(), dnsBack()], scope: ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch'], prove };
+  return { kind: 'full', steps: [workerBack(), mirrorBack(), dnsBack(), servedAgain()], scope: ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch'], prove };
 }
 
 /** Before DNS has moved only the Worker needs to go back. */

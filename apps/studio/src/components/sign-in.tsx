@@ -1,0 +1,43 @@
+import { useState, type FormEvent } from 'react';
+import { signIn, type Session } from '../media-api.ts';
+import type { StudioConfig } from '../studio-config.ts';
+
+export function SignIn({ config, notice, onSession }: { config: StudioConfig; notice: string | null; onSession: (session: Session) => void }) {
+  const [message, setMessage] = useState(notice);
+  const [busy, setBusy] = useState(false);
+
+  async function submit(event: FormEvent<HTMLFormElement>): Promise<void> {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    setBusy(true);
+    try {
+      onSession(await signIn(config, String(form.get('email')), String(form.get('password'))));
+    } catch (error) {
+      setMessage(error instanceof Error ? error.message : 'Something went wrong.');
+    } finally {
+      setBusy(false);
+    }
+  }
+  return (
+    <main className="sign-in">
+      <h1>Audafact Studio</h1>
+      <p className="lead">Your library and your uploads, one preview away.</p>
+      <form onSubmit={(event) => void submit(event)}>
+        <label>
+          Email
+          <input name="email" type="email" autoComplete="username" required />
+        </label>
+        <label>
+          Password
+          <input name="password" type="password" autoComplete="current-password" required />
+        </label>
+        <button type="submit" className="primary" disabled={busy}>
+          {busy ? 'Signing in …' : 'Sign in'}
+        </button>
+        <p role="alert" className="message">
+          {message}
+        </p>
+      </form>
+    </main>
+  );
+}

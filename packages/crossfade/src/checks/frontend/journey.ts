@@ -1,0 +1,20 @@
+import type { Page } from 'playwright-core';
+import type { Json } from '../../rollout/json.ts';
+
+/** What a journey finds: the deployed front end, and who signs in. */
+export interface JourneyWorld {
+  readonly frontendOrigin: string;
+  readonly user: { readonly email: string; readonly password: string };
+  /** A small playable WAV to upload. */
+  readonly wav: Uint8Array;
+}
+
+/** A person's way through the front end, told in Playwright's words. It throws when the way is barred. */
+export interface Journey {
+  readonly id: string;
+  readonly title: string;
+  readonly proves: readonly string[];
+  readonly viewport: { readonly width: number; readonly height: number };
+  /** Walks the way and answers with what was measured on it. */
+  run(page: Page, world: JourneyWorld): Promise<Json>;
+}
