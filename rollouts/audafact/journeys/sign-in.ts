@@ -1,5 +1,3 @@
-// What runs inside of the page sees the DOM.
-/// <reference lib="dom" />
 import type { JourneyWorld } from '@crossfade/crossfade/checks/frontend/journey';
 import type { Page } from 'playwright-core';
 
@@ -12,11 +10,14 @@ export async function signIn(page: Page, { user }: JourneyWorld): Promise<void> 
   await page.getByRole('heading', { name: /^Library/ }).waitFor();
 }
 
-/** Waits until sound really plays: the one audio element's clock has moved and it has no error. */
+// These run inside of the page, whose types are not Node's: so they are text.
+const IS_PLAYING = `(() => {
+  const audio = document.querySelector('audio');
+  return audio !== null && audio.error === null && !audio.paused && audio.currentTime > 0.3;
+})()`;
+
+/** Waits until sound really plays (the one audio element's clock has moved, without an error); answers its time, s. */
 export async function soundPlays(page: Page): Promise<number> {
-  await page.waitForFunction(() => {
-    const audio = document.querySelector('audio');
-    return audio !== null && audio.error === null && !audio.paused && audio.currentTime > 0.3;
-  });
-  return page.evaluate(() => document.querySelector('audio')?.currentTime ?? 0);
+  await page.waitForFunction(IS_PLAYING);
+  return page.evaluate<number>("document.querySelector('audio').currentTime");
 }

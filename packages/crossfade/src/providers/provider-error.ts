@@ -1,21 +1,105 @@
+export interface ProviderErrorDetails {
+  /** HTTP status; `null` where none came. */
+  readonly status: number | null;
+  /** The vendor's own code. */
+  readonly code?: string | null;
+  readonly message: string;
+  /** Whether anything answered at all; without it, whether there is a status. */
+  readonly reached?: boolean;
+  /** Without it, told from the status. */
+  readonly retryable?: boolean;
+  /** How long the vendor asks to wait, ms. */
+  readonly retryAfterMs?: number | null;
+  /** What to do next; without it, told from the status. */
+  readonly hint?: string | null;
+  /** Values that are cut out of the message, wherever the vendor or the network stack put them. */
+  readonly secrets?: readonly string[];
+}
+
+/** A vendor's text is quoted up to this length: an error page is no message. */
+const LONGEST_MESSAGE = 400;
+
 /** What a provider answered instead of what was asked. The message holds no credential. */
 export class ProviderError extends Error {
   override readonly name = 'ProviderError';
   readonly provider: string;
   readonly operation: string;
-  /** HTTP status; `null` when nothing answered. */
+  /** HTTP status; `null` where none came. */
   readonly status: number | null;
   /** The vendor's own code. */
   readonly code: string | null;
-  constructor(provider: string, operation: string, details: { status: number | null; code?: string | null; message: string; cause?: unknown }) {
-    const { status, code = null, message } = details;
-    const answer = status === null ? 'could not be reached' : `answered ${status}${code === null ? '' : ` (${code})`}`;
-    super(`${provider}: ${operation} ${answer}: ${message}`, details.cause === undefined ? undefined : { cause: details.cause });
+  /** Whether anything answered at all. */
+  readonly reached: boolean;
+  /** Whether the same call may succeed a little later. */
+  readonly retryable: boolean;
+  /** How long the vendor asks to wait, ms. */
+  readonly retryAfterMs: number | null;
+  /** What to do next. */
+  readonly hint: string | null;
+
+  constructor(provider: string, operation: string, details: ProviderErrorDetails) {
+    const { status, code = null, reached = status !== null } = details;
+    const coded = code === null ? '' : ` (${code})`;
+    const answered = reached ? `answered ${status ?? 'an error'}${coded}` : 'failed';
+    super(withoutSecrets(`${provider}: ${operation} ${answered}: ${details.message}`, details.secrets ?? []));
     this.provider = provider;
     this.operation = operation;
     this.status = status;
     this.code = code;
+    this.reached = reached;
+    this.retryable = details.retryable ?? (!reached || isPassing(status));
+    this.retryAfterMs = details.retryAfterMs ?? null;
+    this.hint = details.hint === undefined ? hintFor(status, reached) : details.hint;
   }
+}
+
+function isPassing(status: number | null): boolean {
+  return status !== null && (status === 408 || status === 425 || status === 429 || status >= 500);
+}
+
+function hintFor(status: number | null, reached: boolean): string | null {
+  if (!reached) return 'check that the base URL is right and can be reached from this machine';
+  if (status === 401 || status === 403) return 'check the credential and what it is allowed to do';
+  if (status === 429) return 'the vendor throttles: run it again a little later';
+  if (status !== null && status >= 500) return "the vendor has trouble: see its status page, then run it again";
+  return null;
+}
+
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, '[redacted]');
+  return clean.length > LONGEST_MESSAGE ? `${clean.slice(0, LONGEST_MESSAGE)}…` : clean;
+}
+
+/** The error of a call that nobody answered. It names the host, which is what a person has to check. */
+export function unreachable(
+  provider: string,
+  operation: string,
+  url: string | URL,
+  error: unknown,
+  secrets: readonly string[] = [],
+): ProviderError {
+  const { host } = new URL(url);
+  return new ProviderError(provider, operation, {
+    status: null,
+    message: `${host} did not answer: ${networkReason(error)}`,
+    hint: `check that ${host} is right and can be reached from this machine`,
+    secrets,
+  });
+}
+
+/** What the network stack says at the bottom of its causes: `fetch failed` alone helps nobody. */
+export function networkReason(error: unknown): string {
+  let reason: unknown = error;
+  for (;;) {
+    if (reason instanceof AggregateError && reason.errors.length > 0) reason = reason.errors[0];
+    else if (reason instanceof Error && reason.cause instanceof Error) reason = reason.cause;
+    else break;
+  }
+  if (!(reason instanceof Error)) return String(reason);
+  const code = 'code' in reason && typeof reason.code === 'string' ? reason.code : null;
+  const message = reason.message === '' ? reason.name : reason.message;
+  return code === null || message.includes(code) ? message : `${message} (${code})`;
 }
 
 /** Whether what was asked for is not there. */
@@ -25,10 +109,10 @@ export function isNotFound(error: unknown): boolean {
 
 /** Whether nobody answered at all: the network, not the vendor's refusal. */
 export function isUnreachable(error: unknown): boolean {
-  return error instanceof ProviderError && error.status === null;
+  return error instanceof ProviderError && !error.reached;
 }
 
-/** Answers worth asking again for: throttled, or the vendor's own trouble. */
+/** Answers worth asking again for: throttled, nobody there, or the vendor's own trouble. */
 export function isRetryable(error: unknown): boolean {
-  return error instanceof ProviderError && (error.status === null || error.status === 429 || error.status >= 500);
+  return error instanceof ProviderError && error.retryable;
 }

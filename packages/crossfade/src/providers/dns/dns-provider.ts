@@ -3,15 +3,17 @@ import type { RolloutConfig } from '../../rollout/config.ts';
 import type { DnsAnswer, DnsProvider } from '../providers.ts';
 
 const TIMEOUT_MS = 1000;
-const TRIES = 3;
+const TRIES = 2;
 
-function asker(server: string): (name: string) => Promise<DnsAnswer> {
+/** Asks one name server (`ip:port`) for a name's addresses. Errors are answers: `ENOTFOUND`, `ETIMEOUT`, … */
+export function askServer(server: string): (name: string) => Promise<DnsAnswer> {
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
   resolver.setServers([server]);
   return async (name) => {
     try {
       const records = await resolver.resolve4(name, { ttl: true });
-      return { server, addresses: records.map((record) => record.address), ttl: records[0]?.ttl ?? null, error: null };
+      const ttl = records.length === 0 ? null : Math.min(...records.map((record) => record.ttl));
+      return { server, addresses: records.map((record) => record.address), ttl, error: null };
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? String(error.code) : 'EUNKNOWN';
       return { server, addresses: [], ttl: null, error: code };
@@ -21,8 +23,8 @@ function asker(server: string): (name: string) => Promise<DnsAnswer> {
 
 /** The zone's own server and each of the configured resolvers, asked one by one. */
 export function createDnsProvider({ authority, resolvers }: RolloutConfig['dns']): DnsProvider {
-  const askAuthority = asker(authority);
-  const askers = resolvers.map(asker);
+  const askAuthority = askServer(authority);
+  const askers = resolvers.map(askServer);
   return {
     atAuthority: askAuthority,
     atResolvers: (name) => Promise.all(askers.map((ask) => ask(name))),

@@ -1,9 +1,14 @@
 import { createHmac, randomUUID } from 'node:crypto';
-import { ProviderError } from '../provider-error.ts';
+import { exchange, refusal, type Call } from '../http/exchange.ts';
 import type { Notifier } from '../providers.ts';
 import { retrying } from '../retry.ts';
 
-/** A generic webhook: JSON with an event id and an HMAC-SHA256 over `timestamp.body`; 2xx means accepted. */
+const TIMEOUT_MS = 5000;
+
+/**
+ * A generic webhook: JSON with an event id that stays the same over repeats, and an HMAC-SHA256 of
+ * `timestamp.body`. 2xx means accepted; 408, 425, 429, 5xx and network faults are tried again; redirects are refused.
+ */
 export function createWebhook(name: string, url: string, secret: string | undefined): Notifier {
   return {
     name,
@@ -12,27 +17,31 @@ export function createWebhook(name: string, url: string, secret: string | undefi
       const id = randomUUID();
       await retrying(async () => {
         const timestamp = String(Math.floor(Date.now() / 1000));
-        const signature = secret === undefined ? null : createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
-        let response: Response;
-        try {
-          response = await fetch(url, {
-            method: 'POST',
-            redirect: 'error',
-            signal: AbortSignal.timeout(5000),
-            headers: {
-              'content-type': 'application/json',
-              'x-crossfade-event': id,
-              'x-crossfade-timestamp': timestamp,
-              ...(signature === null ? {} : { 'x-crossfade-signature': `sha256=${signature}` }),
-            },
-            body,
-          });
-        } catch (error) {
-          throw new ProviderError(name, 'notify', { status: null, message: error instanceof Error ? error.message : 'no answer' });
+        const call: Call = {
+          provider: name,
+          operation: 'notify',
+          method: 'POST',
+          url,
+          headers: {
+            'content-type': 'application/json',
+            'x-crossfade-event': id,
+            'x-crossfade-timestamp': timestamp,
+            ...(secret === undefined ? {} : { 'x-crossfade-signature': `sha256=${sign(secret, timestamp, body)}` }),
+          },
+          body,
+          timeoutMs: TIMEOUT_MS,
+          // A webhook's path often is its credential.
+          secrets: [url, new URL(url).pathname.slice(1), ...(secret === undefined ? [] : [secret])],
+        };
+        const answer = await exchange(call);
+        if (answer.status < 200 || answer.status > 299) {
+          throw refusal(call, answer, { code: null, message: 'the message was not accepted' });
         }
-        await response.arrayBuffer();
-        if (!response.ok) throw new ProviderError(name, 'notify', { status: response.status, message: 'the message was not accepted' });
       });
     },
   };
+}
+
+function sign(secret: string, timestamp: string, body: string): string {
+  return createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex');
 }

@@ -1,20 +1,35 @@
 import pg from 'pg';
-import { ProviderError } from '../provider-error.ts';
+import { ProviderError, networkReason } from '../provider-error.ts';
 import type { DatabaseProvider } from '../providers.ts';
+
+const CONNECTIONS = 4;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** SQLSTATE: what Postgres itself answers with, unlike the network's codes. */
+const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** The app's Postgres. Errors name the host, never the connection string. */
 export function createDatabaseProvider(url: string): DatabaseProvider & { close(): Promise<void> } {
-  const pool = new pg.Pool({ connectionString: url, max: 4, connectionTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   // A connection that breaks while idle is replaced at the next query, which tells its own error.
   pool.on('error', () => {});
+  const { host, password } = new URL(url);
+  const secrets = [url, password, decodeURIComponent(password)];
   return {
     async query<Row extends Record<string, unknown>>(text: string, values: readonly unknown[] = []) {
       try {
         return (await pool.query<Row>(text, [...values])).rows;
       } catch (error) {
+        const reason = networkReason(error);
         const code = error instanceof Error && 'code' in error ? String(error.code) : null;
-        const network = code !== null && /^E[A-Z]+$/.test(code);
-        throw new ProviderError('Postgres', 'query', { status: network ? null : 400, code, message: error instanceof Error ? error.message : String(error) });
+        if (code !== null && SQLSTATE.test(code)) {
+          throw new ProviderError('Postgres', 'query', { status: null, reached: true, code, message: reason, secrets });
+        }
+        throw new ProviderError('Postgres', 'query', {
+          status: null,
+          message: `${host} did not answer: ${reason}`,
+          hint: `check that the database at ${host} runs and can be reached from this machine`,
+          secrets,
+        });
       }
     },
     close: () => pool.end(),
