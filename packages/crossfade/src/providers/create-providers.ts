@@ -16,14 +16,23 @@ export function createProviders(
   const { staging, production } = config.environments;
   const { concurrency, partSizeBytes } = config.transfer;
   const dns = createDnsProvider(config.dns);
-  const http = createPublicHttp(dns);
-  const database = { staging: createDatabaseProvider(staging.database.url), production: createDatabaseProvider(production.database.url) };
+  const http = createPublicHttp(config.dns.resolvers);
+  const database = {
+    staging: createDatabaseProvider(staging.database.url),
+    production: createDatabaseProvider(production.database.url),
+  };
   const limits = { connections: concurrency * 2, partSizeBytes };
-  const r2 = (bucket: string) => createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
+  const r2 = (bucket: string) =>
+    createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
   const stores = {
     staging: r2(staging.worker.bucket),
     production: r2(production.worker.bucket),
-    legacy: createObjectStore({ label: `supabase:${production.supabase.bucket}`, ...production.supabase.s3, bucket: production.supabase.bucket, ...limits }),
+    legacy: createObjectStore({
+      label: `supabase:${production.supabase.bucket}`,
+      ...production.supabase.s3,
+      bucket: production.supabase.bucket,
+      ...limits,
+    }),
   };
   return {
     cloudflare: createCloudflareProvider(config.cloudflare),
@@ -39,7 +48,12 @@ export function createProviders(
     notify: config.notifications.map(({ name, url, secret }) => createWebhook(name, url, secret)),
     audience: extras.audience ?? null,
     async close() {
-      await Promise.all([http.close(), database.staging.close(), database.production.close(), ...Object.values(stores).map((store) => store.close())]);
+      await Promise.all([
+        http.close(),
+        database.staging.close(),
+        database.production.close(),
+        ...Object.values(stores).map((store) => store.close()),
+      ]);
     },
   };
 }

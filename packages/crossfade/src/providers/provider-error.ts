@@ -61,7 +61,7 @@ function hintFor(status: number | null, reached: boolean): string | null {
   if (!reached) return 'check that the base URL is right and can be reached from this machine';
   if (status === 401 || status === 403) return 'check the credential and what it is allowed to do';
   if (status === 429) return 'the vendor throttles: run it again a little later';
-  if (status !== null && status >= 500) return "the vendor has trouble: see its status page, then run it again";
+  if (status !== null && status >= 500) return 'the vendor has trouble: see its status page, then run it again';
   return null;
 }
 

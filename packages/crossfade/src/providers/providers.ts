@@ -82,7 +82,11 @@ export interface LifecycleRule {
 }
 
 export interface CorsRule {
-  readonly allowed: { readonly origins: readonly string[]; readonly methods: readonly string[]; readonly headers?: readonly string[] };
+  readonly allowed: {
+    readonly origins: readonly string[];
+    readonly methods: readonly string[];
+    readonly headers?: readonly string[];
+  };
   readonly exposeHeaders?: readonly string[];
   readonly maxAgeSeconds?: number;
 }
@@ -129,9 +133,21 @@ export interface CloudflareProvider {
     script: string,
     sinceMs: number,
     untilMs: number,
-  ): Promise<readonly { versionId: string; requests: number; errors: number; cpuTimeP50Ms: number; wallTimeP99Ms: number | null }[]>;
+  ): Promise<
+    readonly {
+      versionId: string;
+      requests: number;
+      errors: number;
+      cpuTimeP50Ms: number;
+      wallTimeP99Ms: number | null;
+    }[]
+  >;
   /** R2 operations by action (`GetObject`, `PutObject`, …). */
-  r2Operations(bucket: string, sinceMs: number, untilMs: number): Promise<readonly { action: string; requests: number }[]>;
+  r2Operations(
+    bucket: string,
+    sinceMs: number,
+    untilMs: number,
+  ): Promise<readonly { action: string; requests: number }[]>;
   r2Storage(bucket: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number } | null>;
 }
 
@@ -224,7 +240,13 @@ export interface PublicHttp {
 export interface Notifier {
   readonly name: string;
   /** Throws `ProviderError` when the channel did not accept the message. */
-  send(message: { title: string; text: string; severity: 'critical' | 'warning' | 'info'; dedupKey: string; details: Json }): Promise<void>;
+  send(message: {
+    title: string;
+    text: string;
+    severity: 'critical' | 'warning' | 'info';
+    dedupKey: string;
+    details: Json;
+  }): Promise<void>;
 }
 
 export interface AudienceStats {

@@ -10,7 +10,10 @@ const LONGEST_RETRY_AFTER_MS = 60_000;
  * Asks again after a passing fault: after what the vendor's Retry-After says, otherwise with exponential pauses and
  * jitter. Only for calls that may be made twice. `attempt` counts from 1.
  */
-export async function retrying<Answer>(call: (attempt: number) => Promise<Answer>, attempts = ATTEMPTS): Promise<Answer> {
+export async function retrying<Answer>(
+  call: (attempt: number) => Promise<Answer>,
+  attempts = ATTEMPTS,
+): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await call(attempt);

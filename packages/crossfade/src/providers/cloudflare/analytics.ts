@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import type { RolloutConfig } from '../../rollout/config.ts';
+import { ProviderError } from '../provider-error.ts';
 import type { CloudflareProvider } from '../providers.ts';
-import type { graphql } from './answers.ts';
+import { graphql } from './answers.ts';
+import type { CloudflareApi } from './api-call.ts';
 
-type AskGraphql = (query: string, variables: Record<string, unknown>) => Promise<v.InferOutput<typeof graphql>['data']>;
 type Analytics = Pick<CloudflareProvider, 'httpStatuses' | 'workerInvocations' | 'r2Operations' | 'r2Storage'>;
 
 const LIMIT = 1000;
@@ -16,17 +17,40 @@ const statuses = v.array(v.object({ count: v.number(), dimensions: v.object({ ed
 const invocations = v.array(
   v.object({
     sum: v.object({ requests: v.number(), errors: v.number() }),
-    quantiles: v.object({ cpuTimeP50: v.number(), wallTimeP99: v.optional(v.nullable(v.number())) }),
+    quantiles: v.object({ cpuTimeP50: v.number(), wallTimeP99: v.optional(v.nullable(v.number()), null) }),
     dimensions: v.object({ scriptVersion: v.string() }),
   }),
 );
-const operations = v.array(v.object({ sum: v.object({ requests: v.number() }), dimensions: v.object({ actionType: v.string() }) }));
-const storage = v.array(v.object({ max: v.object({ objectCount: v.number(), payloadSize: v.number(), metadataSize: v.number() }) }));
+const operations = v.array(
+  v.object({ sum: v.object({ requests: v.number() }), dimensions: v.object({ actionType: v.string() }) }),
+);
+const storage = v.array(
+  v.object({ max: v.object({ objectCount: v.number(), payloadSize: v.number(), metadataSize: v.number() }) }),
+);
+
+const failed = (message: string): ProviderError =>
+  new ProviderError('Cloudflare', 'POST /graphql', { status: 200, code: 'graphql', message });
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
 /** Cloudflare's GraphQL analytics. An empty answer means no data, which is not the same as no trouble. */
-export function createAnalytics({ accountId, zoneId }: RolloutConfig['cloudflare'], ask: AskGraphql): Analytics {
+export function createAnalytics(
+  { accountId, zoneId }: RolloutConfig['cloudflare'],
+  { callBare }: CloudflareApi,
+): Analytics {
+  const ask = async (query: string, variables: Record<string, unknown>) => {
+    const { data, errors } = await callBare('post', '/graphql', graphql, { body: { query, variables } });
+    const [first] = errors ?? [];
+    // GraphQL answers 200 with errors: they are failures all the same.
+    if (first !== undefined) throw failed(first.message);
+    return data;
+  };
+  const parse = <Schema extends v.GenericSchema>(schema: Schema, groups: unknown): v.InferOutput<Schema> => {
+    const parsed = v.safeParse(schema, groups ?? []);
+    if (!parsed.success)
+      throw failed(`an answer of an unknown shape at ${v.getDotPath(parsed.issues[0]) ?? 'its root'}`);
+    return parsed.output;
+  };
   const inAccount = async <Schema extends v.GenericSchema>(
     dataset: string,
     schema: Schema,
@@ -34,7 +58,7 @@ export function createAnalytics({ accountId, zoneId }: RolloutConfig['cloudflare
     variables: Record<string, unknown>,
   ): Promise<v.InferOutput<Schema>> => {
     const data = await ask(query, { accountTag: accountId, limit: LIMIT, ...variables });
-    return v.parse(schema, data?.viewer.accounts[0]?.[dataset] ?? []);
+    return parse(schema, data?.viewer.accounts[0]?.[dataset]);
   };
   return {
     async httpStatuses(host, sinceMs, untilMs) {
@@ -44,7 +68,7 @@ export function createAnalytics({ accountId, zoneId }: RolloutConfig['cloudflare
             count dimensions { edgeResponseStatus } } } } }`,
         { zoneTag: zoneId, host, since: iso(sinceMs), until: iso(untilMs), limit: LIMIT },
       );
-      const groups = v.parse(statuses, data?.viewer.zones[0]?.['httpRequestsAdaptiveGroups'] ?? []);
+      const groups = parse(statuses, data?.viewer.zones[0]?.['httpRequestsAdaptiveGroups']);
       return groups.map(({ count, dimensions }) => ({ status: dimensions.edgeResponseStatus, requests: count }));
     },
     async workerInvocations(script, sinceMs, untilMs) {
@@ -61,7 +85,7 @@ export function createAnalytics({ accountId, zoneId }: RolloutConfig['cloudflare
         requests: sum.requests,
         errors: sum.errors,
         cpuTimeP50Ms: quantiles.cpuTimeP50 / MICROSECONDS,
-        wallTimeP99Ms: quantiles.wallTimeP99 === undefined || quantiles.wallTimeP99 === null ? null : quantiles.wallTimeP99 / MICROSECONDS,
+        wallTimeP99Ms: quantiles.wallTimeP99 === null ? null : quantiles.wallTimeP99 / MICROSECONDS,
       }));
     },
     async r2Operations(bucket, sinceMs, untilMs) {
@@ -85,7 +109,13 @@ export function createAnalytics({ accountId, zoneId }: RolloutConfig['cloudflare
             max { objectCount payloadSize metadataSize } } } } }`,
         { bucket, since: iso(now - STORAGE_WINDOW_MS), until: iso(now) },
       );
-      return group === undefined ? null : { objects: group.max.objectCount, payloadBytes: group.max.payloadSize, metadataBytes: group.max.metadataSize };
+      return group === undefined
+        ? null
+        : {
+            objects: group.max.objectCount,
+            payloadBytes: group.max.payloadSize,
+            metadataBytes: group.max.metadataSize,
+          };
     },
   };
 }

@@ -75,7 +75,10 @@ export function createPublicHttp(resolvers: readonly string[]): PublicHttp & { c
         throw new ProviderError(PROVIDER, operation, { status: response.statusCode, message, retryable: false });
       }
       const headers = Object.fromEntries(
-        Object.entries(response.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+        Object.entries(response.headers).map(([name, value]) => [
+          name,
+          Array.isArray(value) ? value.join(', ') : (value ?? ''),
+        ]),
       );
       return { status: response.statusCode, headers, body, ms, address };
     },

@@ -30,7 +30,10 @@ const listing = v.object({
   ListBucketResult: v.object({
     IsTruncated: v.optional(v.string(), 'false'),
     NextContinuationToken: v.optional(v.string()),
-    Contents: v.optional(v.array(v.object({ Key: v.string(), Size: v.string(), ETag: v.string(), LastModified: v.string() })), []),
+    Contents: v.optional(
+      v.array(v.object({ Key: v.string(), Size: v.string(), ETag: v.string(), LastModified: v.string() })),
+      [],
+    ),
   }),
 });
 const created = v.object({ InitiateMultipartUploadResult: v.object({ UploadId: v.string() }) });
@@ -38,7 +41,8 @@ const completed = v.object({ CompleteMultipartUploadResult: v.object({ ETag: v.s
 const failure = v.object({ Error: v.object({ Code: v.string(), Message: v.optional(v.string(), '') }) });
 
 const unquote = (etag: string): string => etag.replaceAll('&quot;', '"').replaceAll('"', '');
-const text = (value: string | string[] | undefined): string | null => (value === undefined ? null : Array.isArray(value) ? (value[0] ?? null) : value);
+const text = (value: string | string[] | undefined): string | null =>
+  value === undefined ? null : Array.isArray(value) ? (value[0] ?? null) : value;
 
 function metaHeaders(meta: ObjectMeta): Record<string, string> {
   const headers: Record<string, string> = {};
@@ -52,24 +56,42 @@ function readMeta(headers: Dispatcher.ResponseData['headers']): ObjectMeta {
   const custom = Object.entries(headers).flatMap(([name, value]) =>
     name.startsWith('x-amz-meta-') ? [[name.slice('x-amz-meta-'.length), text(value) ?? ''] as const] : [],
   );
-  return { contentType: text(headers['content-type']), cacheControl: text(headers['cache-control']), custom: Object.fromEntries(custom) };
+  return {
+    contentType: text(headers['content-type']),
+    cacheControl: text(headers['cache-control']),
+    custom: Object.fromEntries(custom),
+  };
 }
 
 function readHead(key: string, headers: Dispatcher.ResponseData['headers'], size: number): ObjectHead {
   const modified = text(headers['last-modified']);
-  return { key, size, etag: unquote(text(headers['etag']) ?? ''), lastModified: modified === null ? '' : new Date(modified).toISOString() };
+  return {
+    key,
+    size,
+    etag: unquote(text(headers['etag']) ?? ''),
+    lastModified: modified === null ? '' : new Date(modified).toISOString(),
+  };
 }
 
 /** One bucket behind S3's protocol: Supabase Storage's as well as R2's. Methods throw `ProviderError`. */
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { close(): Promise<void> } {
   const endpoint = new URL(options.endpoint);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${options.bucket}`;
-  const agent = new Agent({ connections: options.connections, pipelining: 1, bodyTimeout: 60_000, headersTimeout: 60_000 });
+  const agent = new Agent({
+    connections: options.connections,
+    pipelining: 1,
+    bodyTimeout: 60_000,
+    headersTimeout: 60_000,
+  });
 
   async function send(
     method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE',
     key: string,
-    details: { query?: Record<string, string>; headers?: Record<string, string>; body?: Readable | Uint8Array | string } = {},
+    details: {
+      query?: Record<string, string>;
+      headers?: Record<string, string>;
+      body?: Readable | Uint8Array | string;
+    } = {},
   ): Promise<Dispatcher.ResponseData> {
     const path = key === '' ? root : `${root}/${encodeKey(key)}`;
     const query = details.query ?? {};
@@ -78,20 +100,39 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
     const operation = `${method} ${options.bucket}/${key}`;
     let response: Dispatcher.ResponseData;
     try {
-      response = await request(`${endpoint.origin}${path}${search === '' ? '' : `?${search}`}`, { method, headers, body: details.body ?? null, dispatcher: agent });
+      response = await request(`${endpoint.origin}${path}${search === '' ? '' : `?${search}`}`, {
+        method,
+        headers,
+        body: details.body ?? null,
+        dispatcher: agent,
+      });
     } catch (error) {
-      throw new ProviderError(options.label, operation, { status: null, message: error instanceof Error ? error.message : 'no answer' });
+      throw new ProviderError(options.label, operation, {
+        status: null,
+        message: error instanceof Error ? error.message : 'no answer',
+      });
     }
     if (response.statusCode < 400) return response;
     const parsed = v.safeParse(failure, method === 'HEAD' ? null : xml.parse(await response.body.text()));
     if (method === 'HEAD') await response.body.dump();
-    const { Code: code, Message: message } = parsed.success ? parsed.output.Error : { Code: null, Message: 'no reason given' };
+    const { Code: code, Message: message } = parsed.success
+      ? parsed.output.Error
+      : { Code: null, Message: 'no reason given' };
     throw new ProviderError(options.label, operation, { status: response.statusCode, code, message });
   }
 
-  async function readXml<Schema extends v.GenericSchema>(schema: Schema, response: Dispatcher.ResponseData, operation: string): Promise<v.InferOutput<Schema>> {
+  async function readXml<Schema extends v.GenericSchema>(
+    schema: Schema,
+    response: Dispatcher.ResponseData,
+    operation: string,
+  ): Promise<v.InferOutput<Schema>> {
     const parsed = v.safeParse(schema, xml.parse(await response.body.text()));
-    if (!parsed.success) throw new ProviderError(options.label, operation, { status: 502, code: 'malformed', message: 'an answer of an unknown shape' });
+    if (!parsed.success)
+      throw new ProviderError(options.label, operation, {
+        status: 502,
+        code: 'malformed',
+        message: 'an answer of an unknown shape',
+      });
     return parsed.output;
   }
 
@@ -104,7 +145,12 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
     }
   };
 
-  async function putWhole(key: string, body: Readable | Uint8Array, size: number, meta: ObjectMeta): Promise<{ etag: string }> {
+  async function putWhole(
+    key: string,
+    body: Readable | Uint8Array,
+    size: number,
+    meta: ObjectMeta,
+  ): Promise<{ etag: string }> {
     const headers: Record<string, string> = { ...metaHeaders(meta), 'content-length': String(size) };
     if (body instanceof Uint8Array) headers['content-md5'] = createHash('md5').update(body).digest('base64');
     const response = await send('PUT', key, { headers, body });
@@ -113,7 +159,11 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
   }
 
   async function putInParts(key: string, body: Readable | Uint8Array, meta: ObjectMeta): Promise<{ etag: string }> {
-    const begun = await readXml(created, await send('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta) }), 'CreateMultipartUpload');
+    const begun = await readXml(
+      created,
+      await send('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta) }),
+      'CreateMultipartUpload',
+    );
     const { UploadId: uploadId } = begun.InitiateMultipartUploadResult;
     const etags: string[] = [];
     const onTheWay = new Set<Promise<void>>();
@@ -122,8 +172,15 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
       for await (const part of inParts(body, options.partSizeBytes)) {
         const number = ++partNumber;
         const upload = retrying(async () => {
-          const headers = { 'content-length': String(part.byteLength), 'content-md5': createHash('md5').update(part).digest('base64') };
-          const response = await send('PUT', key, { query: { partNumber: String(number), uploadId }, headers, body: part });
+          const headers = {
+            'content-length': String(part.byteLength),
+            'content-md5': createHash('md5').update(part).digest('base64'),
+          };
+          const response = await send('PUT', key, {
+            query: { partNumber: String(number), uploadId },
+            headers,
+            body: part,
+          });
           await response.body.dump();
           etags[number - 1] = text(response.headers['etag']) ?? '';
         }).finally(() => onTheWay.delete(upload));
@@ -131,8 +188,14 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
         if (onTheWay.size >= PARTS_AT_ONCE) await Promise.race(onTheWay);
       }
       await Promise.all(onTheWay);
-      const parts = etags.map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`).join('');
-      const response = await send('POST', key, { query: { uploadId }, headers: { 'content-type': 'application/xml' }, body: `<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>` });
+      const parts = etags
+        .map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
+        .join('');
+      const response = await send('POST', key, {
+        query: { uploadId },
+        headers: { 'content-type': 'application/xml' },
+        body: `<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`,
+      });
       const { CompleteMultipartUploadResult: result } = await readXml(completed, response, 'CompleteMultipartUpload');
       return { etag: unquote(result.ETag) };
     } catch (error) {
@@ -154,10 +217,19 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
         const page = await retrying(async () => readXml(listing, await send('GET', '', { query }), 'ListObjectsV2'));
         const { Contents: contents, IsTruncated: truncated, NextContinuationToken: next } = page.ListBucketResult;
         for (const { Key, Size, ETag, LastModified } of contents) {
-          yield { key: decodeURIComponent(Key.replaceAll('+', ' ')), size: Number(Size), etag: unquote(ETag), lastModified: LastModified };
+          yield {
+            key: decodeURIComponent(Key.replaceAll('+', ' ')),
+            size: Number(Size),
+            etag: unquote(ETag),
+            lastModified: LastModified,
+          };
         }
         if (truncated === 'true' && (next === undefined || next === token)) {
-          throw new ProviderError(options.label, 'ListObjectsV2', { status: 502, code: 'malformed', message: 'the listing says that there is more and does not say where' });
+          throw new ProviderError(options.label, 'ListObjectsV2', {
+            status: 502,
+            code: 'malformed',
+            message: 'the listing says that there is more and does not say where',
+          });
         }
         token = truncated === 'true' ? next : undefined;
       } while (token !== undefined);
@@ -166,15 +238,23 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
       const response = await retrying(() => orNull(send('HEAD', key)));
       if (response === null) return null;
       await response.body.dump();
-      return { ...readHead(key, response.headers, Number(text(response.headers['content-length']) ?? 0)), meta: readMeta(response.headers) };
+      return {
+        ...readHead(key, response.headers, Number(text(response.headers['content-length']) ?? 0)),
+        meta: readMeta(response.headers),
+      };
     },
     async get(key, range) {
       const headers: Record<string, string> = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` };
       const response = await retrying(() => orNull(send('GET', key, { headers })));
       if (response === null) return null;
-      return { ...readHead(key, response.headers, Number(text(response.headers['content-length']) ?? 0)), meta: readMeta(response.headers), body: response.body };
+      return {
+        ...readHead(key, response.headers, Number(text(response.headers['content-length']) ?? 0)),
+        meta: readMeta(response.headers),
+        body: response.body,
+      };
     },
-    put: (key, body, size, meta) => (size > options.partSizeBytes ? putInParts(key, body, meta) : putWhole(key, body, size, meta)),
+    put: (key, body, size, meta) =>
+      size > options.partSizeBytes ? putInParts(key, body, meta) : putWhole(key, body, size, meta),
     async delete(key) {
       const response = await retrying(() => orNull(send('DELETE', key)));
       await response?.body.dump();

@@ -6,7 +6,7 @@ export async function* inParts(body: Readable | Uint8Array, size: number): Async
   let part = Buffer.allocUnsafe(size);
   let filled = 0;
   for await (const chunk of chunks) {
-    for (let offset = 0; offset < chunk.byteLength; ) {
+    for (let offset = 0; offset < chunk.byteLength;) {
       const taken = Math.min(size - filled, chunk.byteLength - offset);
       part.set(chunk.subarray(offset, offset + taken), filled);
       filled += taken;

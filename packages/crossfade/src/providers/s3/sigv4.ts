@@ -29,13 +29,23 @@ export function encodeKey(key: string): string {
  */
 export function signRequest(
   credentials: S3Credentials,
-  request: { method: string; path: string; query: Readonly<Record<string, string>>; headers: Readonly<Record<string, string>>; payloadHash?: string },
+  request: {
+    method: string;
+    path: string;
+    query: Readonly<Record<string, string>>;
+    headers: Readonly<Record<string, string>>;
+    payloadHash?: string;
+  },
   now: Date = new Date(),
 ): Record<string, string> {
   const timestamp = now.toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
   const date = timestamp.slice(0, 8);
   const payloadHash = request.payloadHash ?? UNSIGNED_PAYLOAD;
-  const headers: Record<string, string> = { ...request.headers, 'x-amz-date': timestamp, 'x-amz-content-sha256': payloadHash };
+  const headers: Record<string, string> = {
+    ...request.headers,
+    'x-amz-date': timestamp,
+    'x-amz-content-sha256': payloadHash,
+  };
   const names = Object.keys(headers).toSorted();
   const canonical = [
     request.method,
@@ -48,7 +58,10 @@ export function signRequest(
   ].join('\n');
   const scope = `${date}/${credentials.region}/s3/aws4_request`;
   const toSign = ['AWS4-HMAC-SHA256', timestamp, scope, hash(canonical)].join('\n');
-  const key = hmac(hmac(hmac(hmac(`AWS4${credentials.secretAccessKey}`, date), credentials.region), 's3'), 'aws4_request');
+  const key = hmac(
+    hmac(hmac(hmac(`AWS4${credentials.secretAccessKey}`, date), credentials.region), 's3'),
+    'aws4_request',
+  );
   const signature = createHmac('sha256', key).update(toSign).digest('hex');
   return {
     ...headers,

@@ -1,11 +1,15 @@
 import * as v from 'valibot';
 import type { EnvironmentConfig } from '../../rollout/config.ts';
+import { exchange, malformed, readJson, refusal, type Call } from '../http/exchange.ts';
 import { ProviderError, isNotFound } from '../provider-error.ts';
 import type { SupabaseProvider } from '../providers.ts';
 import { retrying } from '../retry.ts';
+import { requestsWithin, spanSince } from './usage.ts';
 
 const PROVIDER = 'Supabase';
+const TIMEOUT_MS = 15_000;
 
+/** The vendor's Management API for one project. */
 export interface SupabaseManagement {
   readonly apiUrl: string;
   readonly token: string;
@@ -15,72 +19,121 @@ export interface SupabaseManagement {
 
 const session = v.object({ access_token: v.string(), user: v.object({ id: v.string() }) });
 const bucket = v.object({ id: v.string(), public: v.boolean() });
-const counts = v.object({ result: v.array(v.object({ total_storage_requests: v.number() })) });
-/** Storage answers HTTP 400 for nearly every error; the real status is in the body. */
-const failure = v.object({ statusCode: v.optional(v.string()), error: v.optional(v.string()), message: v.optional(v.string()), msg: v.optional(v.string()), code: v.optional(v.union([v.string(), v.number()])) });
+const usage = v.object({
+  result: v.array(v.object({ timestamp: v.pipe(v.string(), v.minLength(1)), total_storage_requests: v.number() })),
+});
+/** Storage answers HTTP 400 for nearly every error; the real status is in the body. Auth says `msg`. */
+const failure = v.object({
+  statusCode: v.optional(v.union([v.string(), v.number()])),
+  message: v.optional(v.string()),
+  msg: v.optional(v.string()),
+  error_code: v.optional(v.string()),
+  error: v.optional(v.string()),
+  code: v.optional(v.union([v.string(), v.number()])),
+});
 
 /** One Supabase project: Auth, Storage's buckets, and what the vendor counted. */
-export function createSupabaseProvider(config: EnvironmentConfig['supabase'], management: SupabaseManagement | undefined): SupabaseProvider {
-  const call = <Schema extends v.GenericSchema>(
+export function createSupabaseProvider(
+  config: Pick<EnvironmentConfig['supabase'], 'url' | 'anonKey' | 'serviceKey'>,
+  management: SupabaseManagement | undefined,
+): SupabaseProvider {
+  const ask = <Schema extends v.GenericSchema>(
     schema: Schema,
-    method: string,
+    method: 'GET' | 'PUT' | 'POST',
     url: string,
-    options: { token: string; body?: unknown },
-  ): Promise<v.InferOutput<Schema>> =>
-    retrying(async () => {
-      const operation = `${method} ${new URL(url).pathname}`;
-      let response: Response;
-      try {
-        response = await fetch(url, {
-          method,
-          headers: { apikey: config.anonKey, authorization: `Bearer ${options.token}`, 'content-type': 'application/json' },
-          ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-          signal: AbortSignal.timeout(15_000),
-        });
-      } catch (error) {
-        throw new ProviderError(PROVIDER, operation, { status: null, message: error instanceof Error ? error.message : 'no answer' });
-      }
-      const body: unknown = await response.json().catch(() => null);
-      if (!response.ok) {
-        const told = v.safeParse(failure, body);
-        const { statusCode, code, message, msg } = told.success ? told.output : {};
-        throw new ProviderError(PROVIDER, operation, {
-          status: statusCode === undefined ? response.status : Number(statusCode),
-          code: code === undefined ? null : String(code),
-          message: message ?? msg ?? 'no reason given',
-        });
-      }
-      const parsed = v.safeParse(schema, body);
-      if (!parsed.success) throw new ProviderError(PROVIDER, operation, { status: 502, code: 'malformed', message: 'an answer of an unknown shape' });
+    token: string,
+    body?: { readonly json: unknown; readonly secret?: string },
+  ): Promise<v.InferOutput<Schema>> => {
+    const call: Call = {
+      provider: PROVIDER,
+      operation: `${method} ${new URL(url).pathname}`,
+      method,
+      url,
+      headers: {
+        apikey: config.anonKey,
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body.json) }),
+      timeoutMs: TIMEOUT_MS,
+      secrets: [config.anonKey, config.serviceKey, token, ...(body?.secret === undefined ? [] : [body.secret])],
+    };
+    return retrying(async () => {
+      const answer = await exchange(call);
+      if (answer.status >= 400) throw refused(call, answer);
+      const parsed = v.safeParse(schema, readJson(call, answer));
+      if (!parsed.success) throw malformed(call, answer.status);
       return parsed.output;
     });
-  const storage = `${config.url}/storage/v1`;
-  const service = { token: config.serviceKey };
+  };
+  const bucketUrl = (id: string): string => `${config.url}/storage/v1/bucket/${encodeURIComponent(id)}`;
+
   return {
     async signIn(email, password) {
       const url = `${config.url}/auth/v1/token?grant_type=password`;
-      const answer = await call(session, 'POST', url, { token: config.anonKey, body: { email, password } });
-      return { accessToken: answer.access_token, userId: answer.user.id };
+      const { access_token, user } = await ask(session, 'POST', url, config.anonKey, {
+        json: { email, password },
+        secret: password,
+      });
+      return { accessToken: access_token, userId: user.id };
     },
     async getBucket(id) {
       try {
-        return await call(bucket, 'GET', `${storage}/bucket/${encodeURIComponent(id)}`, service);
+        return await ask(bucket, 'GET', bucketUrl(id), config.serviceKey);
       } catch (error) {
         if (isNotFound(error)) return null;
         throw error;
       }
     },
     async setBucketPublic(id, isPublic) {
-      await call(v.unknown(), 'PUT', `${storage}/bucket/${encodeURIComponent(id)}`, { ...service, body: { public: isPublic } });
+      await ask(v.unknown(), 'PUT', bucketUrl(id), config.serviceKey, { json: { public: isPublic } });
     },
     async storageRequests(sinceMs, untilMs) {
+      const operation = 'usage.api-counts';
       if (management === undefined) {
-        throw new ProviderError(PROVIDER, 'usage.api-counts', { status: 401, message: 'no management token is configured, so nobody can tell whether legacy is still read' });
+        throw new ProviderError(PROVIDER, operation, {
+          status: null,
+          message: 'no management token is configured, so nobody can tell whether legacy is still read',
+          retryable: false,
+          hint: "make a personal access token in Supabase's dashboard and configure it",
+        });
       }
-      const window = new URLSearchParams({ interval: '15min', iso_timestamp_start: new Date(sinceMs).toISOString(), iso_timestamp_end: new Date(untilMs).toISOString() });
-      const url = `${management.apiUrl}/v1/projects/${management.ref}/analytics/endpoints/usage.api-counts?${window}`;
-      const { result } = await call(counts, 'GET', url, { token: management.token });
-      return result.reduce((sum, one) => sum + one.total_storage_requests, 0);
+      const interval = spanSince(sinceMs, Date.now());
+      if (interval === null) {
+        throw new ProviderError(PROVIDER, operation, {
+          status: null,
+          message: `the vendor's counts reach back 7 days, asked was ${new Date(sinceMs).toISOString()}`,
+          retryable: false,
+          hint: 'ask for a shorter time',
+        });
+      }
+      const query = new URLSearchParams({
+        interval,
+        iso_timestamp_start: new Date(sinceMs).toISOString(),
+        iso_timestamp_end: new Date(untilMs).toISOString(),
+      });
+      const url = `${management.apiUrl}/v1/projects/${management.ref}/analytics/endpoints/usage.api-counts?${query}`;
+      const { result } = await ask(usage, 'GET', url, management.token);
+      return requestsWithin(result, sinceMs, untilMs);
     },
   };
+}
+
+function refused(call: Call, answer: Parameters<typeof refusal>[1]): ProviderError {
+  let body: unknown = null;
+  try {
+    body = JSON.parse(answer.text);
+  } catch {
+    // An error page of something in front of the vendor: the status is all that it says.
+  }
+  const parsed = v.safeParse(failure, body);
+  if (!parsed.success) return refusal(call, answer, { code: null, message: 'no reason given' });
+  const { statusCode, code, error_code, error, message, msg } = parsed.output;
+  const vendorCode = error_code ?? code ?? error ?? null;
+  const status = Number(statusCode);
+  return refusal(call, answer, {
+    code: vendorCode === null ? null : String(vendorCode),
+    message: message ?? msg ?? error ?? 'no reason given',
+    ...(statusCode !== undefined && Number.isInteger(status) ? { status } : {}),
+  });
 }
