@@ -1,8 +1,10 @@
 import { mkdir, statfs, writeFile, access, constants } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { scenarios } from '@crossfade/audafact/scenarios';
 import { startControlRoom } from '../control-room/server.ts';
 import { buildReport } from '../report/build-report.ts';
+import { buildPage } from '../rehearsal/page-build.ts';
 import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
 import { openRehearsal, type Rehearsal } from '../rehearsal/rehearse.ts';
 import { isAlive, readRunState } from '../rehearsal/run-state.ts';
@@ -87,6 +89,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     // Interrupted while it opens: it notices at its next step and undoes what it did.
     rehearsal = await opening;
     const { controller, config } = rehearsal;
+    await buildPage(fileURLToPath(new URL('../../../../apps/dashboard', import.meta.url)), view.say);
     room = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
     view.room(room.url, port.port);
     view.follow(controller.journal, config, controller.titles);

@@ -8,7 +8,7 @@ const STUDIO = fileURLToPath(new URL('../../../../apps/studio', import.meta.url)
 
 /** Puts the app's front end under its staging and production names, each pointed at its own Worker. */
 export async function deployStudio(world: World, config: RolloutConfig, say: (line: string) => void): Promise<void> {
-  if (process.env.NO_STUDIO === undefined) await buildPage(STUDIO, say);
+  await buildPage(STUDIO, say);
   for (const name of ['staging', 'production'] as const) {
     const { frontend, worker, supabase } = config.environments[name];
     const response = await fetch(`${world.controlUrl}/pages/deploy`, {

@@ -1,0 +1,52 @@
+import type { JournalEvent } from '../../../packages/crossfade/src/rollout/journal-event.ts';
+
+/** An event in a line for people; `null` for the many that the graph shows. */
+export function journalLine(event: JournalEvent): string | null {
+  switch (event.kind) {
+    case 'metrics.sampled':
+    case 'transfer.progressed':
+      return null;
+    case 'check.verdict':
+      return `${event.data.verdict.status}: ${event.data.title} · ${event.data.verdict.summary}`;
+    case 'phase.started':
+      return `phase started: ${event.phase}`;
+    case 'phase.finished':
+      return `phase ${event.data.status}: ${event.phase} in ${event.data.seconds.toFixed(1)} s`;
+    case 'step.looked':
+      return `looked: ${event.data.title}`;
+    case 'step.started':
+      return `started: ${event.data.title}`;
+    case 'step.finished':
+      return `done: ${event.data.title} in ${event.data.ms} ms`;
+    case 'step.failed':
+      return `failed: ${event.data.title}: ${event.data.error}`;
+    case 'compensation.started':
+      return `undoing: ${event.data.title}`;
+    case 'compensation.finished':
+      return `undone: ${event.data.title}`;
+    case 'compensation.failed':
+      return `not undone: ${event.data.title}: ${event.data.error}`;
+    case 'alert.fired':
+      return `alert: ${event.data.rule} ${JSON.stringify(event.data.measured)}, told ${event.data.deliveredTo.join(', ')}`;
+    case 'alert.resolved':
+      return `alert resolved: ${event.data.rule}`;
+    case 'gate.decided':
+      return `gate ${event.data.status}: ${event.subject ?? ''}`;
+    case 'rollback.decided':
+      return `rolling back (${event.data.kind}): ${event.data.measure}`;
+    case 'rollback.finished':
+      return `rollback ${event.data.complete ? 'complete' : 'incomplete'}: served again after ${event.data.recoveredMs ?? '?'} ms, ${event.data.lostUploads ?? '?'} uploads lost`;
+    case 'transfer.finished':
+      return `transfer (${event.data.pass}): ${event.data.verified} of ${event.data.objects} verified`;
+    case 'traffic.counted':
+      return `traffic: ${event.data.requests} requests, ${event.data.failed} failed`;
+    case 'rollout.started':
+      return `rollout ${event.rollout} started`;
+    case 'rollout.resumed':
+      return 'rollout resumed';
+    case 'rollout.finished':
+      return `rollout ${event.data.outcome}`;
+    case 'note':
+      return event.data.text;
+  }
+}
