@@ -1,14 +1,18 @@
-import { createHash } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
-import { PassThrough } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import pLimit from 'p-limit';
+import { backOffMs } from '../providers/retry.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
-import { mergeListings } from './merge-listings.ts';
+import { compareObject } from './compare-object.ts';
+import { isPlainMd5 } from './composite-etag.ts';
+import { copyObject, type CopiedObject } from './copy-object.ts';
+import { eachAtOnce } from './each-at-once.ts';
+import { mergeListings, type KeyPair } from './merge-listings.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 
-/** Objects up to this size are held whole, which saves a stream and lets the target check their MD5. */
-const SMALL_BYTES = 512 * 1024;
+/** Above this size, bytes, an object may go up in parts that are held in memory, so only a few do at once. */
+const LARGE_BYTES = 5 * 1024 * 1024;
+const LARGE_AT_ONCE = 4;
 const ATTEMPTS = 3;
 
 export interface CopyOptions {
@@ -20,113 +24,132 @@ export interface CopyOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Only keys for which this holds; all when absent. */
   readonly filter?: (key: string) => boolean;
+  /** Told of each object that arrived, with the hashes of the bytes that went by. */
+  readonly onCopied?: (object: CopiedObject) => Promise<void> | void;
+  /**
+   * Objects of the same size whose ETags cannot be compared: copied when the source is the newer one (`times`, which
+   * costs nothing and which a verification makes good), or read to find out (`bytes`).
+   */
+  readonly unsure?: 'times' | 'bytes';
+  /** Leaves alone what differs and is newer in the target. */
+  readonly keepNewer?: boolean;
 }
 
 export interface CopyResult {
   readonly copied: number;
   readonly bytes: number;
-  /** Were there already, with the same bytes as far as the listing shows. */
+  /** Were there already, with the same bytes as far as the ETags show. */
   readonly present: number;
-  readonly failed: readonly { key: string; reason: string }[];
+  /** Were in the source's listing and gone when they should be copied. */
+  readonly gone: number;
+  /** Differ and are newer in the target (`keepNewer`). */
+  readonly keptNewer: readonly string[];
+  readonly failed: readonly { readonly key: string; readonly reason: string }[];
 }
 
-/** Whether the listings alone show that the target needs a copy: it is missing, has another size or another MD5. */
-export function needsCopy(from: ObjectHead, to: ObjectHead | null): boolean {
-  if (to === null || to.size !== from.size) return true;
-  const plain = isPlainMd5(from.etag) && isPlainMd5(to.etag);
-  if (plain) return from.etag !== to.etag;
-  // Composite ETags depend on the part size: a source written after the copy is copied again, others are verified apart.
-  return Date.parse(from.lastModified) > Date.parse(to.lastModified);
+/** What the listings alone say of one object. */
+export type Need = 'copy' | 'present' | 'keep-newer' | 'unsure';
+
+export function needOf(from: ObjectHead, to: ObjectHead | null, keepNewer = false): Need {
+  if (to === null) return 'copy';
+  const newer = Date.parse(to.lastModified) > Date.parse(from.lastModified) ? 'keep-newer' : 'copy';
+  const different = keepNewer ? newer : 'copy';
+  if (to.size !== from.size) return different;
+  if (from.etag !== '' && from.etag === to.etag) return 'present';
+  return isPlainMd5(from.etag) && isPlainMd5(to.etag) ? different : 'unsure';
 }
 
-/** An ETag that is the MD5 of the bytes, not of the parts' MD5s. */
-export function isPlainMd5(etag: string): boolean {
-  return /^[0-9a-f]{32}$/.test(etag);
-}
-
-/** Copies what the target lacks, streamed and hashed on the way; running it again copies only what is still missing. */
+/**
+ * Copies what the target lacks or has otherwise. Both listings are walked twice, first to count and then to copy, so
+ * that memory stays flat; running it again copies only what is still missing. One object's failure stops no other:
+ * it is in `failed`. Throws the signal's reason when that fires, and `ProviderError` when a listing cannot be read.
+ */
 export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
-  const { from, to, signal, filter = () => true } = options;
-  const missing: ObjectHead[] = [];
-  let present = 0;
-  for await (const pair of mergeListings(from.list(), to.list())) {
-    signal.throwIfAborted();
-    if (pair.from === null || !filter(pair.key)) continue;
-    if (needsCopy(pair.from, pair.to)) missing.push(pair.from);
-    else present++;
-  }
-  const totalBytes = missing.reduce((sum, object) => sum + object.size, 0);
-  const progress = createProgress(missing.length, totalBytes, options.onProgress ?? (() => {}));
-  const limit = pLimit(options.concurrency);
+  const { from, to, signal, concurrency } = options;
+  const total = await countWork(options);
+  const progress = createProgress(total, options.onProgress ?? (() => {}));
+  const large = pLimit(LARGE_AT_ONCE);
   const failed: { key: string; reason: string }[] = [];
-  let copied = 0;
-  let bytes = 0;
-  await Promise.all(
-    missing.map((object) =>
-      limit(async () => {
-        if (signal.aborted) return;
-        const reason = await copyWithRetries(from, to, object.key);
-        if (reason === null) {
-          copied++;
-          bytes += object.size;
-          progress.add(object.size);
-        } else failed.push({ key: object.key, reason });
-      }),
-    ),
-  );
+  const keptNewer: string[] = [];
+  let [copied, bytes, present, gone] = [0, 0, 0, 0];
+
+  async function copy(key: string): Promise<void> {
+    const outcome = await copyWithRetries(from, to, key, signal, progress.moved);
+    if (outcome === null) gone++;
+    else if (typeof outcome === 'string') failed.push({ key, reason: outcome });
+    else {
+      copied++;
+      bytes += outcome.size;
+      await options.onCopied?.(outcome);
+    }
+    progress.finished();
+  }
+
+  async function decide(pair: KeyPair & { from: ObjectHead }): Promise<void> {
+    const need = await settle(options, pair.from, pair.to);
+    if (need === 'present') present++;
+    else if (need === 'keep-newer') keptNewer.push(pair.key);
+    else if (pair.from.size > LARGE_BYTES) await large(() => copy(pair.key));
+    else await copy(pair.key);
+  }
+
+  await eachAtOnce(sourcePairs(options), concurrency, decide);
   signal.throwIfAborted();
-  progress.done();
-  return { copied, bytes, present, failed };
+  progress.end();
+  return { copied, bytes, present, gone, keptNewer, failed };
 }
 
-/** `null` when the object arrived (or the source has deleted it meanwhile), otherwise why not. */
-async function copyWithRetries(from: ObjectStore, to: ObjectStore, key: string): Promise<string | null> {
-  let reason: string | null = null;
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    try {
-      await copyObject(from, to, key);
-      return null;
-    } catch (error) {
-      reason = errorText(error);
-      if (attempt < ATTEMPTS) await new Promise((resolve) => setTimeout(resolve, 200 * 2 ** attempt * Math.random()));
-    }
+/** Every object of the source that the filter lets through, with what the target has under its key. */
+async function* sourcePairs({ from, to, filter, signal }: CopyOptions): AsyncGenerator<KeyPair & { from: ObjectHead }> {
+  for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+    signal.throwIfAborted();
+    if (source !== null && (filter === undefined || filter(key))) yield { key, from: source, to: target };
   }
-  return reason;
 }
 
-/** Copies one object; throws when fewer or other bytes arrived than the source announced. */
-async function copyObject(from: ObjectStore, to: ObjectStore, key: string): Promise<void> {
-  const source = await from.get(key);
-  if (source === null) return;
-  const { size, meta, body } = source;
-  const md5 = createHash('md5');
-  let received = 0;
-  const counted = async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of body) {
-      const bytes = Buffer.from(chunk);
-      received += bytes.byteLength;
-      md5.update(bytes);
-      yield bytes;
-    }
-    if (received !== size) throw new Error(`${received} of ${size} bytes came from ${from.label}`);
-  };
-  let stored: { etag: string };
-  if (size <= SMALL_BYTES) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of counted()) chunks.push(chunk);
-    stored = await to.put(key, Buffer.concat(chunks), size, meta);
-  } else {
-    const through = new PassThrough({ highWaterMark: 1024 * 1024 });
-    const pumped = pipeline(counted, through);
+async function countWork(options: CopyOptions): Promise<{ objects: number; bytes: number }> {
+  let [objects, bytes] = [0, 0];
+  for await (const pair of sourcePairs(options)) {
+    if (needOf(pair.from, pair.to, options.keepNewer) !== 'copy') continue;
+    objects++;
+    bytes += pair.from.size;
+  }
+  return { objects, bytes };
+}
+
+/** Settles what the listings leave open. */
+async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | null): Promise<Exclude<Need, 'unsure'>> {
+  const need = needOf(from, to, options.keepNewer);
+  if (need !== 'unsure' || to === null) return need === 'unsure' ? 'copy' : need;
+  const targetIsNewer = Date.parse(to.lastModified) > Date.parse(from.lastModified);
+  if (options.unsure === 'bytes') {
+    const { equal } = await compareObject(options, from, to, { deep: false, signal: options.signal });
+    if (equal) return 'present';
+    return options.keepNewer === true && targetIsNewer ? 'keep-newer' : 'copy';
+  }
+  return targetIsNewer ? 'present' : 'copy';
+}
+
+/** The copied object, `null` when the source has it no more, or why it could not be copied. */
+async function copyWithRetries(
+  from: ObjectStore,
+  to: ObjectStore,
+  key: string,
+  signal: AbortSignal,
+  moved: (bytes: number) => void,
+): Promise<CopiedObject | string | null> {
+  for (let attempt = 1; ; attempt++) {
+    let inVain = 0;
     try {
-      [stored] = await Promise.all([to.put(key, through, size, meta), pumped]);
+      return await copyObject(from, to, key, signal, (bytes) => {
+        inVain += bytes;
+        moved(bytes);
+      });
     } catch (error) {
-      through.destroy();
-      await pumped.catch(() => {});
-      throw error;
+      signal.throwIfAborted();
+      moved(-inVain);
+      if (attempt === ATTEMPTS) return errorText(error);
+      await wait(backOffMs(attempt), null, { signal });
     }
   }
-  const digest = md5.digest('hex');
-  if (isPlainMd5(source.etag) && source.etag !== digest) throw new Error(`the source says MD5 ${source.etag}, its bytes are ${digest}`);
-  if (isPlainMd5(stored.etag) && stored.etag !== digest) throw new Error(`the target stored MD5 ${stored.etag}, sent was ${digest}`);
 }

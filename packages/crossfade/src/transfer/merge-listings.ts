@@ -15,16 +15,18 @@ function compareKeys(a: string, b: string): number {
  * Walks two listings side by side in key order and holds one entry of each: memory stays flat however many keys
  * there are. Throws when a listing is not in order, since then keys would be missed.
  */
-export async function* mergeListings(from: AsyncIterable<ObjectHead>, to: AsyncIterable<ObjectHead>): AsyncGenerator<KeyPair> {
-  const left = ordered(from)[Symbol.asyncIterator]();
-  const right = ordered(to)[Symbol.asyncIterator]();
-  let a = await left.next();
-  let b = await right.next();
+export async function* mergeListings(
+  from: AsyncIterable<ObjectHead>,
+  to: AsyncIterable<ObjectHead>,
+): AsyncGenerator<KeyPair> {
+  const left = ordered(from);
+  const right = ordered(to);
+  let [a, b] = await Promise.all([left.next(), right.next()]);
   while (a.done !== true || b.done !== true) {
     const order = a.done === true ? 1 : b.done === true ? -1 : compareKeys(a.value.key, b.value.key);
     if (order === 0 && a.done !== true && b.done !== true) {
       yield { key: a.value.key, from: a.value, to: b.value };
-      [a, b] = [await left.next(), await right.next()];
+      [a, b] = await Promise.all([left.next(), right.next()]);
     } else if (order < 0 && a.done !== true) {
       yield { key: a.value.key, from: a.value, to: null };
       a = await left.next();
@@ -35,11 +37,12 @@ export async function* mergeListings(from: AsyncIterable<ObjectHead>, to: AsyncI
   }
 }
 
-async function* ordered(listing: AsyncIterable<ObjectHead>): AsyncGenerator<ObjectHead> {
+async function* ordered(listing: AsyncIterable<ObjectHead>): AsyncGenerator<ObjectHead, undefined> {
   let last: string | null = null;
   for await (const entry of listing) {
     if (last !== null && compareKeys(last, entry.key) >= 0) {
-      throw new Error(`the listing repeats or is out of order: ${JSON.stringify(entry.key)} after ${JSON.stringify(last)}`);
+      const keys = `${JSON.stringify(entry.key)} after ${JSON.stringify(last)}`;
+      throw new Error(`the listing repeats or is out of order: ${keys}`);
     }
     last = entry.key;
     yield entry;

@@ -1,15 +1,39 @@
-import { createHash } from 'node:crypto';
-import pLimit from 'p-limit';
-import type { ObjectStore } from '../providers/providers.ts';
-import { isPlainMd5 } from './copy.ts';
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { errorText } from '../rollout/error-text.ts';
+import { compareObject, type Comparison, type Proof } from './compare-object.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import { mergeListings } from './merge-listings.ts';
+import { createProgress, type TransferProgress } from './progress.ts';
+
+export interface VerifiedObject {
+  readonly key: string;
+  readonly size: number;
+  /** The target's. */
+  readonly etag: string;
+  readonly md5: string | null;
+  readonly sha256: string | null;
+  readonly verifiedBy: Proof;
+}
+
+export interface Mismatch {
+  readonly key: string;
+  /** What differs: `size`, `MD5`, `SHA-256`; `gone`, or `unreadable` where nothing could be compared. */
+  readonly reason: string;
+  readonly expected: string;
+  readonly measured: string;
+}
 
 export interface VerifyOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly concurrency: number;
-  /** Read and hash every object, even where the checksums of both sides agree. */
+  /** Read and hash every object on both sides, even where their checksums agree. */
   readonly deep?: boolean;
+  /** Only keys for which this holds; all when absent. */
+  readonly filter?: (key: string) => boolean;
+  readonly onProgress?: (progress: TransferProgress) => void;
+  /** Told of each verified object: what a manifest is written from. */
+  readonly onVerified?: (object: VerifiedObject) => Promise<void> | void;
   readonly signal: AbortSignal;
 }
 
@@ -18,60 +42,102 @@ export interface VerifyResult {
   readonly objects: number;
   readonly bytes: number;
   readonly verified: number;
-  readonly mismatched: readonly { key: string; reason: string }[];
+  readonly mismatched: readonly Mismatch[];
+  /** In the source only. */
   readonly missing: readonly string[];
   /** In the target only. */
-  readonly extra: number;
+  readonly extra: readonly string[];
 }
 
-/** Waiting comparisons are bounded, so that memory stays flat over any number of keys. */
-const QUEUE = 1000;
-
 /**
- * Proves, object by object, that the target holds the source's bytes: by equal MD5s where both ETags are one, by
- * reading both and comparing SHA-256 otherwise. An object of the same size alone is never called verified.
+ * Proves, object by object, that the target holds the source's bytes. An object of the same size alone is never
+ * called verified. What looks wrong by the listings, which age while they are read, is looked at once more before it
+ * is told; what the source has deleted meanwhile does not count.
  */
 export async function verifyObjects(options: VerifyOptions): Promise<VerifyResult> {
-  const { from, to, signal, deep = false } = options;
-  const limit = pLimit(options.concurrency);
-  const mismatched: { key: string; reason: string }[] = [];
+  const { from, to, signal, filter = () => true } = options;
+  const progress = createProgress(await countSource(options), options.onProgress ?? (() => {}));
+  const mismatched: Mismatch[] = [];
   const missing: string[] = [];
-  let objects = 0;
-  let bytes = 0;
-  let verified = 0;
-  let extra = 0;
-  const waiting = new Set<Promise<void>>();
-  for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
-    signal.throwIfAborted();
-    if (source === null) {
-      extra++;
-      continue;
+  const extra: string[] = [];
+  let [objects, bytes, verified] = [0, 0, 0];
+
+  async function* sourcePairs(): AsyncGenerator<{ source: ObjectHead; target: ObjectHead | null }> {
+    for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+      signal.throwIfAborted();
+      if (!filter(key)) continue;
+      if (source === null) extra.push(key);
+      else yield { source, target };
     }
+  }
+
+  await eachAtOnce(sourcePairs(), options.concurrency, async (listed) => {
+    const found = await judge(options, listed.source, listed.target);
+    progress.moved(listed.source.size);
+    progress.finished();
+    if (found === null) return;
+    const { source, target, comparison } = found;
+    const { key } = source;
     objects++;
     bytes += source.size;
     if (target === null) missing.push(key);
-    else if (target.size !== source.size) mismatched.push({ key, reason: `${target.size} bytes, expected ${source.size}` });
-    else if (!deep && isPlainMd5(source.etag) && isPlainMd5(target.etag)) {
-      if (source.etag === target.etag) verified++;
-      else mismatched.push({ key, reason: `MD5 ${target.etag}, expected ${source.etag}` });
-    } else {
-      const compared = limit(async () => {
-        const [expected, measured] = await Promise.all([sha256Of(from, key), sha256Of(to, key)]);
-        if (expected !== null && expected === measured) verified++;
-        else mismatched.push({ key, reason: `SHA-256 ${measured ?? 'of nothing'}, expected ${expected ?? 'nothing'}` });
-      }).finally(() => waiting.delete(compared));
-      waiting.add(compared);
-      if (waiting.size >= QUEUE) await Promise.race(waiting);
+    else if (!comparison.equal)
+      mismatched.push({ key, reason: comparison.reason, expected: comparison.expected, measured: comparison.measured });
+    else {
+      verified++;
+      const { md5, sha256, proof } = comparison;
+      await options.onVerified?.({ key, size: source.size, etag: target.etag, md5, sha256, verifiedBy: proof });
     }
-  }
-  await Promise.all(waiting);
-  return { objects, bytes, verified, mismatched, missing, extra };
+  });
+  progress.end();
+  return { objects, bytes, verified, mismatched: mismatched.toSorted(byKey), missing: missing.toSorted(), extra };
 }
 
-async function sha256Of(store: ObjectStore, key: string): Promise<string | null> {
-  const object = await store.get(key);
-  if (object === null) return null;
-  const hash = createHash('sha256');
-  for await (const chunk of object.body) hash.update(chunk);
-  return hash.digest('hex');
+type Judged =
+  | { readonly source: ObjectHead; readonly target: null; readonly comparison: null }
+  | { readonly source: ObjectHead; readonly target: ObjectHead; readonly comparison: Comparison };
+
+/** `null` when the source has deleted it meanwhile. */
+async function judge(options: VerifyOptions, source: ObjectHead, target: ObjectHead | null): Promise<Judged | null> {
+  const listed = target === null ? null : await compare(options, source, target);
+  if (target !== null && listed?.equal === true) return { source, target, comparison: listed };
+  const [sourceNow, targetNow] = await Promise.all([options.from.head(source.key), options.to.head(source.key)]);
+  if (sourceNow === null) return null;
+  if (targetNow === null) return { source: sourceNow, target: null, comparison: null };
+  const unchanged = sourceNow.etag === source.etag && targetNow.etag === target?.etag;
+  const comparison = unchanged && listed !== null ? listed : await compare(options, sourceNow, targetNow);
+  return { source: sourceNow, target: targetNow, comparison };
+}
+
+/** An object that cannot be read is not verified; it stops no other. */
+async function compare(options: VerifyOptions, source: ObjectHead, target: ObjectHead): Promise<Comparison> {
+  const { deep = false, signal } = options;
+  try {
+    return await compareObject(options, source, target, { deep, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    return { equal: false, reason: 'unreadable', expected: source.etag, measured: errorText(error) };
+  }
+}
+
+async function countSource({
+  from,
+  filter,
+  onProgress,
+  signal,
+}: VerifyOptions): Promise<{ objects: number; bytes: number }> {
+  let [objects, bytes] = [0, 0];
+  // Nobody looks at the progress: the listing need not be walked for its totals.
+  if (onProgress === undefined) return { objects, bytes };
+  for await (const { key, size } of from.list()) {
+    signal.throwIfAborted();
+    if (filter !== undefined && !filter(key)) continue;
+    objects++;
+    bytes += size;
+  }
+  return { objects, bytes };
+}
+
+function byKey(a: Mismatch, b: Mismatch): number {
+  return a.key < b.key ? -1 : 1;
 }

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Pool } from 'pg';
 import { ProviderError, networkReason } from '../provider-error.ts';
 import type { DatabaseProvider } from '../providers.ts';
 
@@ -9,7 +9,7 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** The app's Postgres. Errors name the host, never the connection string. */
 export function createDatabaseProvider(url: string): DatabaseProvider & { close(): Promise<void> } {
-  const pool = new pg.Pool({ connectionString: url, max: CONNECTIONS, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  const pool = new Pool({ connectionString: url, max: CONNECTIONS, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   // A connection that breaks while idle is replaced at the next query, which tells its own error.
   pool.on('error', () => {});
   const { host, password } = new URL(url);

@@ -1,149 +1,28 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { XMLParser } from 'fast-xml-parser';
-import { Agent, request, type Dispatcher } from 'undici';
-import * as v from 'valibot';
+import { malformed } from '../http/exchange.ts';
 import { ProviderError } from '../provider-error.ts';
-import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
+import type { ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
-import { inParts } from './parts.ts';
-import { encodeKey, queryString, signRequest } from './sigv4.ts';
+import { announcedSize, headerText, metaHeaders, parseListing, readHead, readMeta, unquote } from './answers.ts';
+import { partSizeFor, uploadInParts } from './multipart-upload.ts';
+import { createSignedRequests, type BucketAddress } from './signed-requests.ts';
 
-export interface ObjectStoreOptions {
-  readonly label: string;
-  /** May have a path, as Supabase's `/storage/v1/s3` has. */
-  readonly endpoint: string;
-  readonly region: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly bucket: string;
+export interface ObjectStoreOptions extends BucketAddress {
+  /** Objects above this size, bytes, go up in parts of it. */
   readonly partSizeBytes: number;
-  readonly connections: number;
 }
 
-const PAGE = 1000;
-/** Parts of one object on their way at once; each is held in memory whole. */
-const PARTS_AT_ONCE = 2;
+const PAGE = '1000';
+const PARTIAL_CONTENT = 206;
 
-const xml = new XMLParser({ ignoreAttributes: true, parseTagValue: false, isArray: (name) => name === 'Contents' });
-const listing = v.object({
-  ListBucketResult: v.object({
-    IsTruncated: v.optional(v.string(), 'false'),
-    NextContinuationToken: v.optional(v.string()),
-    Contents: v.optional(
-      v.array(v.object({ Key: v.string(), Size: v.string(), ETag: v.string(), LastModified: v.string() })),
-      [],
-    ),
-  }),
-});
-const created = v.object({ InitiateMultipartUploadResult: v.object({ UploadId: v.string() }) });
-const completed = v.object({ CompleteMultipartUploadResult: v.object({ ETag: v.string() }) });
-const failure = v.object({ Error: v.object({ Code: v.string(), Message: v.optional(v.string(), '') }) });
-
-const unquote = (etag: string): string => etag.replaceAll('&quot;', '"').replaceAll('"', '');
-const text = (value: string | string[] | undefined): string | null =>
-  value === undefined ? null : Array.isArray(value) ? (value[0] ?? null) : value;
-
-function metaHeaders(meta: ObjectMeta): Record<string, string> {
-  const headers: Record<string, string> = {};
-  if (meta.contentType !== null) headers['content-type'] = meta.contentType;
-  if (meta.cacheControl !== null) headers['cache-control'] = meta.cacheControl;
-  for (const [name, value] of Object.entries(meta.custom)) headers[`x-amz-meta-${name.toLowerCase()}`] = value;
-  return headers;
-}
-
-function readMeta(headers: Dispatcher.ResponseData['headers']): ObjectMeta {
-  const custom = Object.entries(headers).flatMap(([name, value]) =>
-    name.startsWith('x-amz-meta-') ? [[name.slice('x-amz-meta-'.length), text(value) ?? ''] as const] : [],
-  );
-  return {
-    contentType: text(headers['content-type']),
-    cacheControl: text(headers['cache-control']),
-    custom: Object.fromEntries(custom),
-  };
-}
-
-function readHead(key: string, headers: Dispatcher.ResponseData['headers'], size: number): ObjectHead {
-  const modified = text(headers['last-modified']);
-  return {
-    key,
-    size,
-    etag: unquote(text(headers['etag']) ?? ''),
-    lastModified: modified === null ? '' : new Date(modified).toISOString(),
-  };
-}
-
-/** One bucket behind S3's protocol: Supabase Storage's as well as R2's. Methods throw `ProviderError`. */
+/**
+ * One bucket behind S3's protocol: Supabase Storage's as well as R2's. Methods throw `ProviderError`. What may be
+ * repeated is: everything but a `put` whose body is a stream. A body that `get` hands out must be read or destroyed.
+ */
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { close(): Promise<void> } {
-  const endpoint = new URL(options.endpoint);
-  const root = `${endpoint.pathname.replace(/\/$/, '')}/${options.bucket}`;
-  const agent = new Agent({
-    connections: options.connections,
-    pipelining: 1,
-    bodyTimeout: 60_000,
-    headersTimeout: 60_000,
-  });
-
-  async function send(
-    method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE',
-    key: string,
-    details: {
-      query?: Record<string, string>;
-      headers?: Record<string, string>;
-      body?: Readable | Uint8Array | string;
-    } = {},
-  ): Promise<Dispatcher.ResponseData> {
-    const path = key === '' ? root : `${root}/${encodeKey(key)}`;
-    const query = details.query ?? {};
-    const headers = signRequest(options, { method, path, query, headers: { host: endpoint.host, ...details.headers } });
-    const search = queryString(query);
-    const operation = `${method} ${options.bucket}/${key}`;
-    let response: Dispatcher.ResponseData;
-    try {
-      response = await request(`${endpoint.origin}${path}${search === '' ? '' : `?${search}`}`, {
-        method,
-        headers,
-        body: details.body ?? null,
-        dispatcher: agent,
-      });
-    } catch (error) {
-      throw new ProviderError(options.label, operation, {
-        status: null,
-        message: error instanceof Error ? error.message : 'no answer',
-      });
-    }
-    if (response.statusCode < 400) return response;
-    const parsed = v.safeParse(failure, method === 'HEAD' ? null : xml.parse(await response.body.text()));
-    if (method === 'HEAD') await response.body.dump();
-    const { Code: code, Message: message } = parsed.success
-      ? parsed.output.Error
-      : { Code: null, Message: 'no reason given' };
-    throw new ProviderError(options.label, operation, { status: response.statusCode, code, message });
-  }
-
-  async function readXml<Schema extends v.GenericSchema>(
-    schema: Schema,
-    response: Dispatcher.ResponseData,
-    operation: string,
-  ): Promise<v.InferOutput<Schema>> {
-    const parsed = v.safeParse(schema, xml.parse(await response.body.text()));
-    if (!parsed.success)
-      throw new ProviderError(options.label, operation, {
-        status: 502,
-        code: 'malformed',
-        message: 'an answer of an unknown shape',
-      });
-    return parsed.output;
-  }
-
-  const orNull = async <Answer>(asked: Promise<Answer>): Promise<Answer | null> => {
-    try {
-      return await asked;
-    } catch (error) {
-      if (error instanceof ProviderError && error.status === 404) return null;
-      throw error;
-    }
-  };
+  const { label, bucket, partSizeBytes } = options;
+  const requests = createSignedRequests(options);
 
   async function putWhole(
     key: string,
@@ -152,113 +31,77 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
     meta: ObjectMeta,
   ): Promise<{ etag: string }> {
     const headers: Record<string, string> = { ...metaHeaders(meta), 'content-length': String(size) };
-    if (body instanceof Uint8Array) headers['content-md5'] = createHash('md5').update(body).digest('base64');
-    const response = await send('PUT', key, { headers, body });
+    const bytes = body instanceof Uint8Array;
+    if (bytes) headers['content-md5'] = createHash('md5').update(body).digest('base64');
+    const send = () => requests.send('PUT', key, { headers, body });
+    const response = await (bytes ? retrying(send) : send());
     await response.body.dump();
-    return { etag: unquote(text(response.headers['etag']) ?? '') };
-  }
-
-  async function putInParts(key: string, body: Readable | Uint8Array, meta: ObjectMeta): Promise<{ etag: string }> {
-    const begun = await readXml(
-      created,
-      await send('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta) }),
-      'CreateMultipartUpload',
-    );
-    const { UploadId: uploadId } = begun.InitiateMultipartUploadResult;
-    const etags: string[] = [];
-    const onTheWay = new Set<Promise<void>>();
-    try {
-      let partNumber = 0;
-      for await (const part of inParts(body, options.partSizeBytes)) {
-        const number = ++partNumber;
-        const upload = retrying(async () => {
-          const headers = {
-            'content-length': String(part.byteLength),
-            'content-md5': createHash('md5').update(part).digest('base64'),
-          };
-          const response = await send('PUT', key, {
-            query: { partNumber: String(number), uploadId },
-            headers,
-            body: part,
-          });
-          await response.body.dump();
-          etags[number - 1] = text(response.headers['etag']) ?? '';
-        }).finally(() => onTheWay.delete(upload));
-        onTheWay.add(upload);
-        if (onTheWay.size >= PARTS_AT_ONCE) await Promise.race(onTheWay);
-      }
-      await Promise.all(onTheWay);
-      const parts = etags
-        .map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>${etag}</ETag></Part>`)
-        .join('');
-      const response = await send('POST', key, {
-        query: { uploadId },
-        headers: { 'content-type': 'application/xml' },
-        body: `<CompleteMultipartUpload>${parts}</CompleteMultipartUpload>`,
-      });
-      const { CompleteMultipartUploadResult: result } = await readXml(completed, response, 'CompleteMultipartUpload');
-      return { etag: unquote(result.ETag) };
-    } catch (error) {
-      await Promise.allSettled(onTheWay);
-      // The parts cost money until they are aborted; the lifecycle rule is the second net.
-      await orNull(send('DELETE', key, { query: { uploadId } })).catch(() => null);
-      throw error;
-    }
+    return { etag: unquote(headerText(response.headers['etag']) ?? '') };
   }
 
   return {
-    label: options.label,
+    label,
     async *list(prefix = '') {
-      let token: string | undefined;
+      let token: string | null = null;
       do {
-        const query: Record<string, string> = { 'list-type': '2', 'max-keys': String(PAGE), 'encoding-type': 'url' };
+        const query: Record<string, string> = { 'list-type': '2', 'max-keys': PAGE, 'encoding-type': 'url' };
         if (prefix !== '') query['prefix'] = prefix;
-        if (token !== undefined) query['continuation-token'] = token;
-        const page = await retrying(async () => readXml(listing, await send('GET', '', { query }), 'ListObjectsV2'));
-        const { Contents: contents, IsTruncated: truncated, NextContinuationToken: next } = page.ListBucketResult;
-        for (const { Key, Size, ETag, LastModified } of contents) {
-          yield {
-            key: decodeURIComponent(Key.replaceAll('+', ' ')),
-            size: Number(Size),
-            etag: unquote(ETag),
-            lastModified: LastModified,
-          };
+        if (token !== null) query['continuation-token'] = token;
+        const { objects, next } = await retrying(async () =>
+          requests.readAnswer('ListObjectsV2', await requests.send('GET', '', { query }), parseListing),
+        );
+        if (next !== null && next === token) {
+          throw malformed(
+            { provider: label, operation: 'ListObjectsV2', secrets: [] },
+            200,
+            'the listing goes in circles',
+          );
         }
-        if (truncated === 'true' && (next === undefined || next === token)) {
-          throw new ProviderError(options.label, 'ListObjectsV2', {
-            status: 502,
-            code: 'malformed',
-            message: 'the listing says that there is more and does not say where',
-          });
-        }
-        token = truncated === 'true' ? next : undefined;
-      } while (token !== undefined);
+        yield* objects;
+        token = next;
+      } while (token !== null);
     },
     async head(key) {
-      const response = await retrying(() => orNull(send('HEAD', key)));
+      const response = await retrying(() => orNothing(requests.send('HEAD', key)));
       if (response === null) return null;
       await response.body.dump();
-      return {
-        ...readHead(key, response.headers, Number(text(response.headers['content-length']) ?? 0)),
-        meta: readMeta(response.headers),
-      };
+      const { headers } = response;
+      return { ...readHead(key, headers, announcedSize(headers) ?? 0), meta: readMeta(headers) };
     },
     async get(key, range) {
       const headers: Record<string, string> = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` };
-      const response = await retrying(() => orNull(send('GET', key, { headers })));
+      const response = await retrying(() => orNothing(requests.send('GET', key, { headers })));
       if (response === null) return null;
-      return {
-        ...readHead(key, response.headers, Number(text(response.headers['content-length']) ?? 0)),
-        meta: readMeta(response.headers),
-        body: response.body,
-      };
+      const size = announcedSize(response.headers);
+      if (size === null || (range !== undefined && response.statusCode !== PARTIAL_CONTENT)) {
+        await response.body.dump();
+        const wrong = size === null ? 'the length of the body is not announced' : 'the range was not heeded';
+        throw malformed(
+          { provider: label, operation: `GET ${bucket}/${key}`, secrets: [] },
+          response.statusCode,
+          wrong,
+        );
+      }
+      return { ...readHead(key, response.headers, size), meta: readMeta(response.headers), body: response.body };
     },
-    put: (key, body, size, meta) =>
-      size > options.partSizeBytes ? putInParts(key, body, meta) : putWhole(key, body, size, meta),
+    put(key, body, size, meta) {
+      if (size <= partSizeBytes) return putWhole(key, body, size, meta);
+      return uploadInParts(requests, key, body, size, meta, partSizeFor(size, partSizeBytes));
+    },
     async delete(key) {
-      const response = await retrying(() => orNull(send('DELETE', key)));
+      const response = await retrying(() => orNothing(requests.send('DELETE', key)));
       await response?.body.dump();
     },
-    close: () => agent.close(),
+    close: () => requests.close(),
   };
+}
+
+/** `null` where the object is not there. A bucket that is not there is an error. */
+async function orNothing<Answer>(asked: Promise<Answer>): Promise<Answer | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof ProviderError && error.status === 404 && error.code !== 'NoSuchBucket') return null;
+    throw error;
+  }
 }

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { candidatePartSizes, createCompositeHash, isPlainMd5, partsOf } from './composite-etag.ts';
+import { readBody } from './object-body.ts';
+
+/** What proved it, from the cheapest: equal MD5 ETags, the source's ETag recomputed from the target's bytes, both read. */
+export type Proof = 'md5-etags' | 'md5-of-target' | 'composite-etag-of-target' | 'sha256-of-both';
+
+export type Comparison =
+  | { readonly equal: true; readonly proof: Proof; readonly md5: string | null; readonly sha256: string | null }
+  | { readonly equal: false; readonly reason: string; readonly expected: string; readonly measured: string };
+
+const NOTHING = 'nothing';
+
+/**
+ * Whether the target holds the source's bytes. Equal sizes alone prove nothing: where the ETags cannot be compared,
+ * the target is read and the source's ETag recomputed from its bytes; where that says nothing either, or `deep` is
+ * asked for, both sides are read and their SHA-256 compared.
+ */
+export async function compareObject(
+  stores: { readonly from: ObjectStore; readonly to: ObjectStore },
+  source: ObjectHead,
+  target: ObjectHead,
+  options: { readonly deep: boolean; readonly signal: AbortSignal },
+): Promise<Comparison> {
+  const { key } = source;
+  const { deep, signal } = options;
+  if (source.size !== target.size) {
+    return { equal: false, reason: 'size', expected: `${source.size} bytes`, measured: `${target.size} bytes` };
+  }
+  if (!deep && isPlainMd5(source.etag) && isPlainMd5(target.etag)) {
+    return source.etag === target.etag
+      ? { equal: true, proof: 'md5-etags', md5: source.etag, sha256: null }
+      : { equal: false, reason: 'MD5', expected: source.etag, measured: target.etag };
+  }
+  const measured = await hashObject(stores.to, key, signal, deep ? null : source.etag);
+  if (measured === null) return { equal: false, reason: 'gone', expected: `${source.size} bytes`, measured: NOTHING };
+  const { md5, sha256 } = measured;
+  if (!deep && isPlainMd5(source.etag)) {
+    return source.etag === md5
+      ? { equal: true, proof: 'md5-of-target', md5, sha256 }
+      : { equal: false, reason: 'MD5', expected: source.etag, measured: md5 };
+  }
+  if (measured.composites.includes(source.etag)) return { equal: true, proof: 'composite-etag-of-target', md5, sha256 };
+  const expected = await hashObject(stores.from, key, signal, null);
+  return expected?.sha256 === sha256
+    ? { equal: true, proof: 'sha256-of-both', md5, sha256 }
+    : { equal: false, reason: 'SHA-256', expected: expected?.sha256 ?? NOTHING, measured: sha256 };
+}
+
+/** Reads an object once; `composites` are the ETags it would have if uploaded in as many parts as `likeEtag` names. */
+async function hashObject(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal,
+  likeEtag: string | null,
+): Promise<{ md5: string; sha256: string; composites: string[] } | null> {
+  const opened = await store.get(key);
+  if (opened === null) return null;
+  const parts = likeEtag === null ? null : partsOf(likeEtag);
+  const composites = parts === null ? [] : candidatePartSizes(opened.size, parts).map(createCompositeHash);
+  const md5 = createHash('md5');
+  const sha256 = createHash('sha256');
+  for await (const chunk of readBody(store, opened, signal)) {
+    md5.update(chunk);
+    sha256.update(chunk);
+    for (const composite of composites) composite.update(chunk);
+  }
+  return { md5: md5.digest('hex'), sha256: sha256.digest('hex'), composites: composites.map((one) => one.etag()) };
+}

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { open, rename } from 'node:fs/promises';
+import type { VerifiedObject } from './verify.ts';
+
+export interface Manifest {
+  /** Adds one row; resolves when it is in the file. May be called by many at once. */
+  write(object: VerifiedObject): Promise<void>;
+  /** Puts the file in its place. Without it, only the unfinished `<file>.part` exists. */
+  close(): Promise<{ rows: number; sha256: string }>;
+}
+
+/**
+ * Writes one JSON line for each object, `{key,size,etag,md5?,sha256?,verifiedBy}`, as they come: in no order, and
+ * never all in memory. `sha256` of the answer is the file's own.
+ */
+export async function openManifest(file: string): Promise<Manifest> {
+  const unfinished = `${file}.part`;
+  const handle = await open(unfinished, 'w');
+  const hash = createHash('sha256');
+  let rows = 0;
+  // One write after the other: each resolves for its own row, and an error reaches whoever wrote it.
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    write({ key, size, etag, md5, sha256, verifiedBy }) {
+      const row = {
+        key,
+        size,
+        etag,
+        ...(md5 === null ? {} : { md5 }),
+        ...(sha256 === null ? {} : { sha256 }),
+        verifiedBy,
+      };
+      const line = `${JSON.stringify(row)}\n`;
+      const written = last.then(async () => {
+        await handle.appendFile(line);
+        hash.update(line);
+        rows++;
+      });
+      last = written.catch(() => {});
+      return written;
+    },
+    async close() {
+      await last;
+      await handle.sync();
+      await handle.close();
+      await rename(unfinished, file);
+      return { rows, sha256: hash.digest('hex') };
+    },
+  };
+}
