@@ -20,7 +20,11 @@ function playwrights() {
   return caches.flatMap((cache) =>
     (existsSync(cache) ? readdirSync(cache) : [])
       .filter((name) => name.startsWith('chromium-'))
-      .flatMap((name) => ['chrome-linux64/chrome', 'chrome-linux/chrome', 'chrome-mac/Chromium.app/Contents/MacOS/Chromium'].map((path) => join(cache, name, path))),
+      .flatMap((name) =>
+        ['chrome-linux64/chrome', 'chrome-linux/chrome', 'chrome-mac/Chromium.app/Contents/MacOS/Chromium'].map(
+          (path) => join(cache, name, path),
+        ),
+      ),
   );
 }
 
@@ -35,7 +39,9 @@ function starts(path) {
 }
 
 function isDebian() {
-  return existsSync('/etc/os-release') && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'));
+  return (
+    existsSync('/etc/os-release') && /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'))
+  );
 }
 
 /**
@@ -49,7 +55,12 @@ export function findChromium({ install = false, say = () => {} } = {}) {
   if (found !== undefined) return found;
   if (!install || process.getuid?.() !== 0 || !isDebian()) return null;
   say('installing Chromium from the system’s packages (once, about 20 s) …');
-  const apt = (...args) => execFileSync('apt-get', args, { stdio: 'ignore', timeout: 300_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+  const apt = (...args) =>
+    execFileSync('apt-get', args, {
+      stdio: 'ignore',
+      timeout: 300_000,
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
   const get = () => apt('install', '-y', '--no-install-recommends', 'chromium');
   try {
     get();
@@ -65,4 +76,5 @@ export function findChromium({ install = false, say = () => {} } = {}) {
   return SYSTEM.find((path) => existsSync(path) && starts(path)) ?? null;
 }
 
-export const HOW_TO_GET_CHROMIUM = 'no Chromium was found: install one (Debian: apt-get install chromium) or set CROSSFADE_CHROMIUM to its path; without it the browser checks are skipped';
+export const HOW_TO_GET_CHROMIUM =
+  'no Chromium was found: install one (Debian: apt-get install chromium) or set CROSSFADE_CHROMIUM to its path; without it the browser checks are skipped';

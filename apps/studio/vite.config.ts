@@ -1,4 +1,8 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-export default defineConfig({ base: './', plugins: [react()], build: { target: 'es2023', reportCompressedSize: false } });
+export default defineConfig({
+  base: './',
+  plugins: [react()],
+  build: { target: 'es2023', reportCompressedSize: false },
+});

@@ -6,10 +6,18 @@ const HOUR = 60 * MINUTE;
 const DAY_SECONDS = 24 * 3600;
 
 /** An environment's own variables begin with its name: `STAGING_SUPABASE_URL`, `PRODUCTION_SUPABASE_URL`. */
-function environment(env: Env, prefix: 'STAGING' | 'PRODUCTION', names: { worker: string; bucket: string; media: string; frontend: string }) {
+function environment(
+  env: Env,
+  prefix: 'STAGING' | 'PRODUCTION',
+  names: { worker: string; bucket: string; media: string; frontend: string },
+) {
   const of = (name: string): string => env[`${prefix}_${name}`] ?? '';
   return {
-    worker: { name: names.worker, bucket: names.bucket, mediaOrigin: env[`${prefix}_MEDIA_ORIGIN`] ?? `https://${names.media}` },
+    worker: {
+      name: names.worker,
+      bucket: names.bucket,
+      mediaOrigin: env[`${prefix}_MEDIA_ORIGIN`] ?? `https://${names.media}`,
+    },
     frontend: { origin: env[`${prefix}_FRONTEND_ORIGIN`] ?? `https://${names.frontend}` },
     supabase: {
       url: of('SUPABASE_URL'),
@@ -115,5 +123,12 @@ export default defineRollout((env) => ({
   notifications:
     env['ALERT_WEBHOOK_URL'] === undefined
       ? []
-      : [{ name: 'on-call', kind: 'webhook', url: env['ALERT_WEBHOOK_URL'], secret: env['ALERT_WEBHOOK_SECRET'] ?? '' }],
+      : [
+          {
+            name: 'on-call',
+            kind: 'webhook',
+            url: env['ALERT_WEBHOOK_URL'],
+            secret: env['ALERT_WEBHOOK_SECRET'] ?? '',
+          },
+        ],
 }));

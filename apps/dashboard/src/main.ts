@@ -25,7 +25,10 @@ function draw(): void {
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
-    place('rollout').textContent = view.rollout === '' ? 'Waiting for the rollout …' : `${view.rollout}${view.scenario === null ? '' : ` · scenario ${view.scenario}`}`;
+    place('rollout').textContent =
+      view.rollout === ''
+        ? 'Waiting for the rollout …'
+        : `${view.rollout}${view.scenario === null ? '' : ` · scenario ${view.scenario}`}`;
     place('scale').textContent = view.scale === null ? '' : `Rehearsal, scaled: ${view.scale}`;
     const outcome = place('outcome');
     const lost = !connected && (view.outcome === 'running' || view.outcome === 'rolling back');

@@ -1,9 +1,27 @@
 import type { ItemState, PhaseView, RolloutView } from './rollout-view.ts';
 
-const MARKS: Readonly<Record<ItemState, string>> = { waiting: '○', running: '◐', passed: '✔', failed: '✘', skipped: '–', undone: '↺' };
-const WORDS: Readonly<Record<ItemState, string>> = { waiting: 'waiting', running: 'running', passed: 'passed', failed: 'failed', skipped: 'skipped', undone: 'undone' };
+const MARKS: Readonly<Record<ItemState, string>> = {
+  waiting: '○',
+  running: '◐',
+  passed: '✔',
+  failed: '✘',
+  skipped: '–',
+  undone: '↺',
+};
+const WORDS: Readonly<Record<ItemState, string>> = {
+  waiting: 'waiting',
+  running: 'running',
+  passed: 'passed',
+  failed: 'failed',
+  skipped: 'skipped',
+  undone: 'undone',
+};
 
-function element<Name extends keyof HTMLElementTagNameMap>(name: Name, attributes: Record<string, string> = {}, ...children: (Node | string)[]): HTMLElementTagNameMap[Name] {
+function element<Name extends keyof HTMLElementTagNameMap>(
+  name: Name,
+  attributes: Record<string, string> = {},
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[Name] {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
   made.append(...children);
@@ -28,7 +46,16 @@ export function renderFigures(target: HTMLElement, view: RolloutView): void {
     ['Verified in R2', view.verified === null ? '–' : `${view.verified.verified}/${view.verified.objects}`],
     ['Alerts', String(view.alerts)],
   ];
-  target.replaceChildren(...figures.map(([name = '', value = '']) => element('div', { class: name === 'Failed' && view.failed > 0 ? 'figure bad' : 'figure' }, element('span', {}, name), element('strong', {}, value))));
+  target.replaceChildren(
+    ...figures.map(([name = '', value = '']) =>
+      element(
+        'div',
+        { class: name === 'Failed' && view.failed > 0 ? 'figure bad' : 'figure' },
+        element('span', {}, name),
+        element('strong', {}, value),
+      ),
+    ),
+  );
 }
 
 function renderPhase(phase: PhaseView): HTMLElement {
@@ -44,14 +71,22 @@ function renderPhase(phase: PhaseView): HTMLElement {
         element('span', { class: 'item-title' }, item.kind === 'gate' ? `Gate: ${item.title}` : item.title),
         element('span', { class: 'state' }, ` ${WORDS[item.state]}${item.ms === null ? '' : `, ${duration(item.ms)}`}`),
         element('p', { class: 'quiet' }, item.summary),
-        ...item.evidence.map((path) => element('a', { class: 'evidence', href: `/evidence/${path}` }, path.slice(path.lastIndexOf('/') + 1))),
+        ...item.evidence.map((path) =>
+          element('a', { class: 'evidence', href: `/evidence/${path}` }, path.slice(path.lastIndexOf('/') + 1)),
+        ),
       ),
     ),
   );
   const details = element(
     'details',
     { class: `phase ${phase.state}`, id: `phase-${phase.id}` },
-    element('summary', {}, element('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[phase.state]), element('span', { class: 'phase-title' }, phase.title), element('span', { class: 'state' }, `${WORDS[phase.state]} · ${time}`)),
+    element(
+      'summary',
+      {},
+      element('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[phase.state]),
+      element('span', { class: 'phase-title' }, phase.title),
+      element('span', { class: 'state' }, `${WORDS[phase.state]} · ${time}`),
+    ),
     element('ul', {}, ...items),
   );
   details.open = phase.state === 'running' || phase.state === 'failed';
@@ -81,8 +116,16 @@ export function renderTransfer(target: HTMLElement, view: RolloutView): void {
   const left = transfer.remainingSeconds === null ? '' : `, ${transfer.remainingSeconds} s left`;
   target.replaceChildren(
     element('h2', {}, 'Copying legacy to R2'),
-    element('progress', { value: String(transfer.objects), max: String(transfer.totalObjects), 'aria-label': 'Objects copied' }),
-    element('p', { class: 'quiet' }, `${transfer.objects} of ${transfer.totalObjects} objects, ${(transfer.bytesPerSecond / 1e6).toFixed(1)} MB/s${left}`),
+    element('progress', {
+      value: String(transfer.objects),
+      max: String(transfer.totalObjects),
+      'aria-label': 'Objects copied',
+    }),
+    element(
+      'p',
+      { class: 'quiet' },
+      `${transfer.objects} of ${transfer.totalObjects} objects, ${(transfer.bytesPerSecond / 1e6).toFixed(1)} MB/s${left}`,
+    ),
   );
 }
 
@@ -94,7 +137,11 @@ export function renderRollback(target: HTMLElement, view: RolloutView): void {
   target.replaceChildren(
     element('h2', {}, '↺ Rolled back by itself'),
     element('p', {}, `${rollback.measure}: ${rollback.measured}`),
-    element('p', {}, `noticed after ${duration(rollback.detectedMs)} · served again after ${recovered} · uploads lost: ${rollback.lostUploads ?? 'being counted'}`),
+    element(
+      'p',
+      {},
+      `noticed after ${duration(rollback.detectedMs)} · served again after ${recovered} · uploads lost: ${rollback.lostUploads ?? 'being counted'}`,
+    ),
     element('ul', {}, ...rollback.steps.map((step) => element('li', {}, step))),
   );
 }

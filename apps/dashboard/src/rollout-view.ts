@@ -41,7 +41,14 @@ export interface RolloutView {
   p99Ms: number;
   transfer: { objects: number; totalObjects: number; bytesPerSecond: number; remainingSeconds: number | null } | null;
   verified: { objects: number; verified: number; mismatched: number } | null;
-  rollback: { measure: string; measured: string; detectedMs: number; recoveredMs: number | null; lostUploads: number | null; steps: string[] } | null;
+  rollback: {
+    measure: string;
+    measured: string;
+    detectedMs: number;
+    recoveredMs: number | null;
+    lostUploads: number | null;
+    steps: string[];
+  } | null;
   alerts: number;
 }
 
@@ -69,7 +76,15 @@ export function emptyView(): RolloutView {
 }
 
 function plannedView(phase: PlannedPhase): PhaseView {
-  const item = (kind: ItemView['kind'], { id, title }: { id: string; title: string }): ItemView => ({ id, title, kind, state: 'waiting', summary: '', ms: null, evidence: [] });
+  const item = (kind: ItemView['kind'], { id, title }: { id: string; title: string }): ItemView => ({
+    id,
+    title,
+    kind,
+    state: 'waiting',
+    summary: '',
+    ms: null,
+    evidence: [],
+  });
   return {
     id: phase.id,
     title: phase.title,
@@ -130,7 +145,8 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       }
       break;
     case 'compensation.finished':
-      if (view.rollback !== null && item === undefined) view.rollback.steps.push(`✔ ${event.data.title} (${event.data.ms} ms)`);
+      if (view.rollback !== null && item === undefined)
+        view.rollback.steps.push(`✔ ${event.data.title} (${event.data.ms} ms)`);
       else if (item !== undefined) item.state = 'undone';
       break;
     case 'compensation.failed':
@@ -138,7 +154,12 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       break;
     case 'metrics.sampled':
       if (event.data.traffic !== null) {
-        ({ requests: view.requests, failed: view.failed, longestGapMs: view.longestGapMs, p99Ms: view.p99Ms } = event.data.traffic);
+        ({
+          requests: view.requests,
+          failed: view.failed,
+          longestGapMs: view.longestGapMs,
+          p99Ms: view.p99Ms,
+        } = event.data.traffic);
       }
       if (event.data.second !== null) {
         const { legacy, edge, failed } = event.data.second;
@@ -147,7 +168,12 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       }
       break;
     case 'traffic.counted':
-      ({ requests: view.requests, failed: view.failed, longestGapMs: view.longestGapMs, p99Ms: view.p99Ms } = event.data);
+      ({
+        requests: view.requests,
+        failed: view.failed,
+        longestGapMs: view.longestGapMs,
+        p99Ms: view.p99Ms,
+      } = event.data);
       break;
     case 'transfer.progressed':
       view.transfer = event.data;
@@ -160,10 +186,18 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       break;
     case 'rollback.decided':
       view.outcome = 'rolling back';
-      view.rollback = { measure: event.data.measure, measured: JSON.stringify(event.data.measured), detectedMs: event.data.detectedMs, recoveredMs: null, lostUploads: null, steps: [] };
+      view.rollback = {
+        measure: event.data.measure,
+        measured: JSON.stringify(event.data.measured),
+        detectedMs: event.data.detectedMs,
+        recoveredMs: null,
+        lostUploads: null,
+        steps: [],
+      };
       break;
     case 'rollback.finished':
-      if (view.rollback !== null) [view.rollback.recoveredMs, view.rollback.lostUploads] = [event.data.recoveredMs, event.data.lostUploads];
+      if (view.rollback !== null)
+        [view.rollback.recoveredMs, view.rollback.lostUploads] = [event.data.recoveredMs, event.data.lostUploads];
       break;
     default:
       break;

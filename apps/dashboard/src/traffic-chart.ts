@@ -23,8 +23,21 @@ export function createTrafficChart(target: HTMLElement): (seconds: readonly Seco
         ],
         series: [
           {},
-          { label: 'legacy', stroke: colour('--legacy'), width: 2, fill: `${colour('--legacy')}22`, points: { show: false } },
-          { label: 'R2', stroke: colour('--edge'), width: 2, fill: `${colour('--edge')}22`, dash: [6, 3], points: { show: false } },
+          {
+            label: 'legacy',
+            stroke: colour('--legacy'),
+            width: 2,
+            fill: `${colour('--legacy')}22`,
+            points: { show: false },
+          },
+          {
+            label: 'R2',
+            stroke: colour('--edge'),
+            width: 2,
+            fill: `${colour('--edge')}22`,
+            dash: [6, 3],
+            points: { show: false },
+          },
           { label: 'failed', stroke: colour('--bad'), width: 2, points: { show: false } },
         ],
       },
@@ -34,7 +47,12 @@ export function createTrafficChart(target: HTMLElement): (seconds: readonly Seco
   let last: readonly Second[] = [];
   const draw = (): void => {
     chart ??= make();
-    chart.setData([last.map((one) => one.at), last.map((one) => one.legacy), last.map((one) => one.edge), last.map((one) => one.failed)]);
+    chart.setData([
+      last.map((one) => one.at),
+      last.map((one) => one.legacy),
+      last.map((one) => one.edge),
+      last.map((one) => one.failed),
+    ]);
   };
   const again = (): void => {
     chart?.destroy();

@@ -3,7 +3,12 @@ export class ApiError extends Error {
   readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 416 | 503;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
-  constructor(status: ApiError['status'], code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    status: ApiError['status'],
+    code: string,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     super(message);
     this.status = status;
     this.code = code;

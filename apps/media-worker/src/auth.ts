@@ -25,7 +25,8 @@ export async function authenticate(header: string | undefined, env: Env): Promis
     if (payload.sub === undefined || !UUID.test(payload.sub)) throw new errors.JWTInvalid('no user');
     return { userId: payload.sub };
   } catch (error) {
-    if (error instanceof errors.JWTExpired) throw new ApiError(401, 'TOKEN_EXPIRED', 'the token has expired; sign in again');
+    if (error instanceof errors.JWTExpired)
+      throw new ApiError(401, 'TOKEN_EXPIRED', 'the token has expired; sign in again');
     if (error instanceof errors.JOSEError) throw new ApiError(401, 'TOKEN_INVALID', 'the token is not valid');
     throw error;
   }

@@ -20,7 +20,8 @@ export function judgePreconditions(headers: Headers, etag: string, modified: Dat
   const ifMatch = headers.get('if-match');
   if (ifMatch !== null) {
     // The strong comparison: a weak tag never matches.
-    const strong = ifMatch.trim() === '*' || (!etag.startsWith('W/') && ifMatch.split(',').some((one) => one.trim() === etag));
+    const strong =
+      ifMatch.trim() === '*' || (!etag.startsWith('W/') && ifMatch.split(',').some((one) => one.trim() === etag));
     if (!strong) return 'failed';
   } else {
     const since = seconds(headers.get('if-unmodified-since') ?? '');

@@ -50,12 +50,21 @@ export function ownerOf(key: string): string | null {
  * @throws ApiError 400 FILENAME_INVALID or TYPE_NOT_ALLOWED
  */
 export function checkFile(filename: string, contentType: string): { extension: string } {
-  if (filename.length === 0 || filename.length > LONGEST_FILENAME || filename.includes('/') || FORBIDDEN.test(filename)) {
+  if (
+    filename.length === 0 ||
+    filename.length > LONGEST_FILENAME ||
+    filename.includes('/') ||
+    FORBIDDEN.test(filename)
+  ) {
     throw new ApiError(400, 'FILENAME_INVALID', 'a file name has 1 to 255 characters and no slash');
   }
   const extension = /\.([a-z0-9]+)$/i.exec(filename)?.[1]?.toLowerCase() ?? '';
   if (TYPES[extension] === undefined || TYPES[extension] !== contentType) {
-    throw new ApiError(400, 'TYPE_NOT_ALLOWED', 'only .mp3 (audio/mpeg), .wav (audio/wav) and .m4a (audio/mp4) are taken');
+    throw new ApiError(
+      400,
+      'TYPE_NOT_ALLOWED',
+      'only .mp3 (audio/mpeg), .wav (audio/wav) and .m4a (audio/mp4) are taken',
+    );
   }
   return { extension };
 }

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client, type QueryResultRow } from 'pg';
 import { ApiError } from './api-error.ts';
 import type { Env } from './env.ts';
 
@@ -41,8 +41,12 @@ async function cached<Value>(name: string, read: () => Promise<Value>): Promise<
 const KEY = `coalesce(file_key, substring(file_url from position($1 in file_url) + length($1)))`;
 const marker = (env: Env): string => `/object/public/${env.LEGACY_BUCKET}/`;
 
-async function query<Row extends pg.QueryResultRow>(env: Env, text: string, values: readonly unknown[]): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: env.DATABASE.connectionString, connectionTimeoutMillis: 5000, query_timeout: 5000 });
+async function query<Row extends QueryResultRow>(env: Env, text: string, values: readonly unknown[]): Promise<Row[]> {
+  const client = new Client({
+    connectionString: env.DATABASE.connectionString,
+    connectionTimeoutMillis: 5000,
+    query_timeout: 5000,
+  });
   try {
     await client.connect();
     return (await client.query<Row>(text, [...values])).rows;
@@ -81,7 +85,14 @@ export function libraryAccess(env: Env, key: string): Promise<{ isProOnly: boole
 }
 
 export async function listLibrary(env: Env): Promise<Track[]> {
-  const rows = await query<{ id: string; title: string; key: string; is_pro_only: boolean; content_type: string | null; size_bytes: string | null }>(
+  const rows = await query<{
+    id: string;
+    title: string;
+    key: string;
+    is_pro_only: boolean;
+    content_type: string | null;
+    size_bytes: string | null;
+  }>(
     env,
     `select id::text, title, ${KEY} as key, is_pro_only, content_type, size_bytes from library_tracks order by title limit 1000`,
     [marker(env)],
@@ -97,7 +108,14 @@ export async function listLibrary(env: Env): Promise<Track[]> {
 }
 
 export async function listUploads(env: Env, userId: string): Promise<Upload[]> {
-  const rows = await query<{ id: string; title: string | null; key: string; content_type: string | null; size_bytes: string | null; created_at: Date }>(
+  const rows = await query<{
+    id: string;
+    title: string | null;
+    key: string;
+    content_type: string | null;
+    size_bytes: string | null;
+    created_at: Date;
+  }>(
     env,
     `select id::text, title, ${KEY} as key, content_type, size_bytes, created_at from uploads
      where user_id = $2 order by created_at desc limit 500`,
@@ -116,7 +134,14 @@ export async function listUploads(env: Env, userId: string): Promise<Upload[]> {
 /** Notes an upload that arrived; arriving again changes nothing but the time. */
 export async function recordUpload(
   env: Env,
-  upload: { userId: string; key: string; title: string; contentType: string; sizeBytes: number; fileUrl: string | null },
+  upload: {
+    userId: string;
+    key: string;
+    title: string;
+    contentType: string;
+    sizeBytes: number;
+    fileUrl: string | null;
+  },
 ): Promise<void> {
   await query(
     env,

@@ -1,27 +1,7 @@
 import type { Env } from './env.ts';
-import { openLegacy, deleteLegacy } from './legacy-store.ts';
+import { openLegacy, deleteLegacy } from './legacy-object.ts';
 import type { MediaStore, OpenMedia } from './media-store.ts';
-
-const UNKNOWN_TYPE = 'application/octet-stream';
-
-/** An object of the bucket; `null` when it is not there. */
-export async function openR2(env: Env, key: string): Promise<OpenMedia | null> {
-  const head = await env.MEDIA.head(key);
-  if (head === null) return null;
-  return {
-    size: head.size,
-    etag: head.etag,
-    modified: head.uploaded,
-    contentType: head.httpMetadata?.contentType ?? UNKNOWN_TYPE,
-    source: 'r2',
-    async body(range) {
-      const options = range === null ? {} : { range: { offset: range.start, length: range.end - range.start + 1 } };
-      const object = await env.MEDIA.get(key, options);
-      if (object === null) throw new Error('the object vanished while it was read');
-      return object.body;
-    },
-  };
-}
+import { openR2 } from './r2-object.ts';
 
 /** Puts a legacy object into R2, whole, so that the next reader finds it there. An object that came meanwhile stays. */
 async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void> {
@@ -29,7 +9,10 @@ async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void
   const body = await legacy.body(null);
   await Promise.all([
     body.pipeTo(sized.writable),
-    env.MEDIA.put(key, sized.readable, { httpMetadata: { contentType: legacy.contentType }, onlyIf: { etagDoesNotMatch: '*' } }),
+    env.MEDIA.put(key, sized.readable, {
+      httpMetadata: { contentType: legacy.contentType },
+      onlyIf: { etagDoesNotMatch: '*' },
+    }),
   ]);
 }
 
@@ -45,7 +28,10 @@ export function createR2Store(env: Env): MediaStore {
     },
     async put(key, body, size, contentType) {
       const sized = new FixedLengthStream(size);
-      const [, object] = await Promise.all([body.pipeTo(sized.writable), env.MEDIA.put(key, sized.readable, { httpMetadata: { contentType } })]);
+      const [, object] = await Promise.all([
+        body.pipeTo(sized.writable),
+        env.MEDIA.put(key, sized.readable, { httpMetadata: { contentType } }),
+      ]);
       return { etag: object.etag };
     },
     async delete(key) {

@@ -16,7 +16,11 @@ export async function serveMedia(request: Request, key: string, media: OpenMedia
   });
   const precondition = judgePreconditions(request.headers, etag, media.modified);
   if (precondition === 'not modified') return new Response(null, { status: 304, headers });
-  if (precondition === 'failed') return Response.json({ error: { code: 'PRECONDITION_FAILED', message: 'the object is another by now' } }, { status: 412, headers });
+  if (precondition === 'failed')
+    return Response.json(
+      { error: { code: 'PRECONDITION_FAILED', message: 'the object is another by now' } },
+      { status: 412, headers },
+    );
   headers.set('content-type', media.contentType);
   // What users upload must never run as a page of the media domain.
   headers.set('x-content-type-options', 'nosniff');

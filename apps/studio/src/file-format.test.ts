@@ -3,7 +3,13 @@ import { formatBytes, typeOf } from './file-format.ts';
 import { messageFor, needsSignIn } from './messages.ts';
 
 it('knows the types that the API takes, whatever the case of the ending', () => {
-  expect(['a.mp3', 'b.WAV', 'c.m4a', 'd.exe', 'noending'].map(typeOf)).toEqual(['audio/mpeg', 'audio/wav', 'audio/mp4', null, null]);
+  expect(['a.mp3', 'b.WAV', 'c.m4a', 'd.exe', 'noending'].map(typeOf)).toEqual([
+    'audio/mpeg',
+    'audio/wav',
+    'audio/mp4',
+    null,
+    null,
+  ]);
 });
 
 it('tells sizes in the unit that fits', () => {

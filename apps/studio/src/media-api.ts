@@ -38,7 +38,10 @@ async function ask(url: string, init: RequestInit): Promise<Record<string, unkno
   const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   if (response.ok) return body;
   const code = (body['error'] as { code?: string } | undefined)?.code ?? String(body['error_code'] ?? response.status);
-  throw new StudioError(code, code === 'invalid_credentials' ? 'This email and password do not fit.' : messageFor(code));
+  throw new StudioError(
+    code,
+    code === 'invalid_credentials' ? 'This email and password do not fit.' : messageFor(code),
+  );
 }
 
 /** Signs in at Supabase Auth; everything else the studio asks the Worker alone. */
@@ -58,7 +61,8 @@ export function createMediaApi(config: StudioConfig, session: Session) {
     library: async (): Promise<MediaItem[]> => ((await get('/api/library'))['tracks'] as Row[]).map(toItem),
     uploads: async (): Promise<MediaItem[]> => ((await get('/api/uploads'))['uploads'] as Row[]).map(toItem),
     /** A link that plays for a few minutes; asked for each time. */
-    playUrl: async (key: string): Promise<string> => String((await get(`/api/sign-file?key=${encodeURIComponent(key)}`))['url']),
+    playUrl: async (key: string): Promise<string> =>
+      String((await get(`/api/sign-file?key=${encodeURIComponent(key)}`))['url']),
     async upload(file: File, contentType: string, onProgress: (share: number) => void): Promise<string> {
       const signed = await ask(`${config.workerEndpoint}/api/sign-upload`, {
         method: 'POST',
@@ -78,11 +82,15 @@ function put(url: string, file: File, contentType: string, onProgress: (share: n
     const request = new XMLHttpRequest();
     request.open('PUT', url);
     request.setRequestHeader('content-type', contentType);
-    request.upload.addEventListener('progress', (event) => onProgress(event.total === 0 ? 1 : event.loaded / event.total));
+    request.upload.addEventListener('progress', (event) =>
+      onProgress(event.total === 0 ? 1 : event.loaded / event.total),
+    );
     request.addEventListener('error', () => reject(new StudioError('OFFLINE', OFFLINE)));
     request.addEventListener('load', () => {
       if (request.status === 201) return resolve();
-      const code = (JSON.parse(request.responseText || '{}') as { error?: { code?: string } }).error?.code ?? String(request.status);
+      const code =
+        (JSON.parse(request.responseText || '{}') as { error?: { code?: string } }).error?.code ??
+        String(request.status);
       return reject(new StudioError(code, messageFor(code)));
     });
     request.send(file);

@@ -20,7 +20,9 @@ export function usePlayer(api: MediaApi, onError: (error: unknown) => void): Pla
     element.preload = 'none';
     document.body.append(element);
     audio.current = element;
-    element.addEventListener('timeupdate', () => setProgress(element.duration > 0 ? element.currentTime / element.duration : 0));
+    element.addEventListener('timeupdate', () =>
+      setProgress(element.duration > 0 ? element.currentTime / element.duration : 0),
+    );
     element.addEventListener('ended', () => setPlaying(null));
     return () => {
       element.pause();

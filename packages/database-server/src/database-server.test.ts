@@ -1,7 +1,7 @@
 import { mkdtemp, rm, chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findDatabaseServer, startDatabaseServer } from './index.ts';
 
@@ -9,7 +9,7 @@ let folder = '';
 const options = () => ({ folder, password: 'a password', databases: ['one'], durable: false });
 
 async function ask(url: string): Promise<unknown> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     return (await client.query('select current_database() as name')).rows[0];

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
+import { Client } from 'pg';
 import { closedFolderAbove, postgresBinaries } from './postgres-binaries.ts';
 import { serverUser } from './server-user.ts';
 
@@ -43,7 +43,9 @@ async function freePort(): Promise<number> {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port'))));
+      server.close(() =>
+        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port')),
+      );
     });
   });
 }
@@ -70,7 +72,7 @@ async function holder(folder: string): Promise<{ pid: number; port: number } | n
 
 /** Waits until the process is gone. */
 async function gone(pid: number, timeoutMs: number): Promise<boolean> {
-  for (const start = performance.now(); performance.now() - start < timeoutMs; ) {
+  for (const start = performance.now(); performance.now() - start < timeoutMs;) {
     if (!isAlive(pid)) return true;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
@@ -78,13 +80,14 @@ async function gone(pid: number, timeoutMs: number): Promise<boolean> {
 }
 
 function serverAt(folder: string, pid: number, port: number, password: string): DatabaseServer {
-  const url = (database: string): string => `postgresql://${USER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
+  const url = (database: string): string =>
+    `postgresql://${USER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
   return {
     pid,
     port,
     url,
     async ensureDatabase(name) {
-      const client = new pg.Client({ connectionString: url('postgres') });
+      const client = new Client({ connectionString: url('postgres') });
       await client.connect();
       try {
         const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name]);
@@ -114,7 +117,7 @@ export async function findDatabaseServer(folder: string): Promise<Pick<DatabaseS
 async function ready(folder: string, server: DatabaseServer): Promise<void> {
   const start = performance.now();
   for (;;) {
-    const client = new pg.Client({ connectionString: server.url('postgres') });
+    const client = new Client({ connectionString: server.url('postgres') });
     try {
       await client.connect();
       await client.end();
@@ -122,7 +125,9 @@ async function ready(folder: string, server: DatabaseServer): Promise<void> {
     } catch (error) {
       if (!isAlive(server.pid) || performance.now() - start > START_MS) {
         const log = await readFile(logOf(folder), 'utf8').catch(() => '');
-        throw new Error(`the database in ${folder} did not start:\n${log.trim().split('\n').slice(-8).join('\n')}`, { cause: error });
+        throw new Error(`the database in ${folder} did not start:\n${log.trim().split('\n').slice(-8).join('\n')}`, {
+          cause: error,
+        });
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
@@ -165,7 +170,17 @@ async function launch(options: DatabaseServerOptions): Promise<DatabaseServer> {
     try {
       await run(
         binaries.initdb,
-        ['-D', data, '-U', USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C', '--no-sync'],
+        [
+          '-D',
+          data,
+          '-U',
+          USER,
+          '--auth=scram-sha-256',
+          `--pwfile=${passwordFile}`,
+          '--encoding=UTF8',
+          '--locale=C',
+          '--no-sync',
+        ],
         { ...identity, cwd: tmpdir(), env: { ...process.env, LC_ALL: 'C', LC_MESSAGES: 'C' } },
       );
     } finally {
@@ -186,12 +201,16 @@ async function launch(options: DatabaseServerOptions): Promise<DatabaseServer> {
   };
   const log = await open(logOf(folder), 'a');
   try {
-    const child = spawn(binaries.postgres, ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], {
-      ...identity,
-      cwd: tmpdir(),
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
+    const child = spawn(
+      binaries.postgres,
+      ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      {
+        ...identity,
+        cwd: tmpdir(),
+        detached: true,
+        stdio: ['ignore', log.fd, log.fd],
+      },
+    );
     const pid = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('spawn', () => resolve(child.pid ?? 0));

@@ -1,1 +1,6 @@
-export { startDatabaseServer, findDatabaseServer, type DatabaseServer, type DatabaseServerOptions } from './database-server.ts';
+export {
+  startDatabaseServer,
+  findDatabaseServer,
+  type DatabaseServer,
+  type DatabaseServerOptions,
+} from './database-server.ts';

@@ -37,7 +37,10 @@ export async function postgresBinaries(runsAsOther: boolean): Promise<PostgresBi
   try {
     found = v.parse(platformPackage, await import(name));
   } catch (error) {
-    throw new Error(`there is no PostgreSQL for ${platform}-${process.arch} in npm (${name}); set DATABASE_URL to one of your own`, { cause: error });
+    throw new Error(
+      `there is no PostgreSQL for ${platform}-${process.arch} in npm (${name}); set DATABASE_URL to one of your own`,
+      { cause: error },
+    );
   }
   const root = dirname(dirname(dirname(found.postgres)));
   await linkLibraries(root);
@@ -54,7 +57,10 @@ async function linkLibraries(root: string): Promise<void> {
 
 /** Copies the programs to the temporary folder, whole or not at all; once for each version. */
 async function copyToReach(root: string): Promise<PostgresBinaries> {
-  const { version } = v.parse(v.object({ version: v.string() }), JSON.parse(await readFile(join(root, 'package.json'), 'utf8')));
+  const { version } = v.parse(
+    v.object({ version: v.string() }),
+    JSON.parse(await readFile(join(root, 'package.json'), 'utf8')),
+  );
   const target = join(tmpdir(), `crossfade-postgres-${version}`);
   if ((await stat(target).catch(() => null)) === null) {
     const half = `${target}.${process.pid}`;

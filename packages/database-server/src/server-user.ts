@@ -19,6 +19,7 @@ export async function serverUser(): Promise<ServerUser | null> {
   if (process.getuid?.() !== 0) return null;
   if ((await idOf('-u')) === null) await run('useradd', ['--system', '--no-create-home', NAME]);
   const [uid, gid] = [await idOf('-u'), await idOf('-g')];
-  if (uid === null || gid === null) throw new Error(`the user ${NAME}, who must run the database for root, could not be made`);
+  if (uid === null || gid === null)
+    throw new Error(`the user ${NAME}, who must run the database for root, could not be made`);
   return { uid, gid };
 }

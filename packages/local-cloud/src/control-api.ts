@@ -18,7 +18,10 @@ export interface ControlParts {
 const deployment = v.object({ host: v.string(), folder: v.string(), config: v.unknown() });
 
 /** What a rehearsal asks of the local cloud itself, beside the vendors' own APIs. */
-export async function startControlApi(port: number, parts: ControlParts): Promise<{ url: string; close(): Promise<void> }> {
+export async function startControlApi(
+  port: number,
+  parts: ControlParts,
+): Promise<{ url: string; close(): Promise<void> }> {
   const sinks = new Map<string, unknown[]>();
   const app = new Hono();
   app.get('/health', (context) => context.json({ ok: true, pid: process.pid }));

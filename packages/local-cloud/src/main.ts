@@ -62,7 +62,20 @@ async function secrets(): Promise<Record<string, string>> {
   const existing = await readFile(file, 'utf8').catch(() => null);
   if (existing !== null) return JSON.parse(existing) as Record<string, string>;
   const made: Record<string, string> = {};
-  for (const name of ['database', 'token', 'r2Id', 'r2Secret', 'stagingJwt', 'productionJwt', 'stagingS3Id', 'stagingS3', 'productionS3Id', 'productionS3', 'management', 'password']) {
+  for (const name of [
+    'database',
+    'token',
+    'r2Id',
+    'r2Secret',
+    'stagingJwt',
+    'productionJwt',
+    'stagingS3Id',
+    'stagingS3',
+    'productionS3Id',
+    'productionS3',
+    'management',
+    'password',
+  ]) {
     made[name] = randomBytes(24).toString('hex');
   }
   await writeFile(file, JSON.stringify(made), { mode: 0o600 });
@@ -77,27 +90,61 @@ async function main(): Promise<void> {
   const dnsPort = await sharedPort([AUTHORITY, ...RESOLVERS.map((one) => one.address)], 'dns', 15_353);
 
   say('Postgres for the two Supabase projects …');
-  const database = await startDatabaseServer({ folder: join(folder, 'database'), password: of('database'), databases: ['supabase_production', 'supabase_staging'], durable: false });
+  const database = await startDatabaseServer({
+    folder: join(folder, 'database'),
+    password: of('database'),
+    databases: ['supabase_production', 'supabase_staging'],
+    durable: false,
+  });
   undo.push(() => database.stop());
 
   const projects = { staging: ADDRESSES.stagingSupabase, production: ADDRESSES.legacy };
-  const handles: Record<'staging' | 'production', SupabaseHandle> = { staging: await startProject('staging'), production: await startProject('production') };
+  const handles: Record<'staging' | 'production', SupabaseHandle> = {
+    staging: await startProject('staging'),
+    production: await startProject('production'),
+  };
   async function startProject(name: 'staging' | 'production'): Promise<SupabaseHandle> {
     say(`Supabase project of ${name} …`);
     const url = `http://${projects[name]}:${httpPort}`;
     const ref = name === 'staging' ? 'stagingaudafactlocal' : 'productionaudafactxy';
     const s3 = { region: 'eu-west-1', accessKeyId: of(`${name}S3Id`), secretAccessKey: of(`${name}S3`) };
     const databaseUrl = database.url(`supabase_${name}`);
-    const project = await startSupabaseProject({ address: projects[name], port: httpPort, folder: join(folder, `supabase-${name}`), databaseUrl, ref, jwtSecret: of(`${name}Jwt`), managementToken: of('management'), s3, publicUrl: url });
+    const project = await startSupabaseProject({
+      address: projects[name],
+      port: httpPort,
+      folder: join(folder, `supabase-${name}`),
+      databaseUrl,
+      ref,
+      jwtSecret: of(`${name}Jwt`),
+      managementToken: of('management'),
+      s3,
+      publicUrl: url,
+    });
     undo.push(() => project.close());
     const tiers = ['free', 'pro', 'enterprise'] as const;
     const users: SupabaseHandle['users'] = [];
     for (let index = 0; index < LISTENERS + tiers.length; index++) {
       const tier = tiers[index % tiers.length] ?? 'free';
       const email = index < LISTENERS ? `listener${index + 1}@${ZONE}` : `check-${tier}@${ZONE}`;
-      users.push({ id: await project.createUser({ email, password: of('password'), tier }), email, password: of('password'), tier });
+      users.push({
+        id: await project.createUser({ email, password: of('password'), tier }),
+        email,
+        password: of('password'),
+        tier,
+      });
     }
-    return { ref, url, anonKey: project.anonKey, serviceKey: project.serviceKey, managementToken: of('management'), jwtSecret: of(`${name}Jwt`), s3: { ...s3, endpoint: `${url}/storage/v1/s3` }, bucket: 'audafact', databaseUrl, users };
+    return {
+      ref,
+      url,
+      anonKey: project.anonKey,
+      serviceKey: project.serviceKey,
+      managementToken: of('management'),
+      jwtSecret: of(`${name}Jwt`),
+      s3: { ...s3, endpoint: `${url}/storage/v1/s3` },
+      bucket: 'audafact',
+      databaseUrl,
+      users,
+    };
   }
 
   say("the legacy app's media …");
@@ -109,8 +156,19 @@ async function main(): Promise<void> {
       if (files % 60 === 0) say(`the legacy app's media: ${files} files, ${Math.round(bytes / 1024 / 1024)} MiB`);
     },
   );
-  await seedLegacyApp({ ...handles.staging, mediaOrigin: `http://staging.media.${ZONE}:${httpPort}`, users: handles.staging.users.map((user) => user.id) }, { tracks: 12, uploads: 3, large: false, largest: 400_000 }, () => {});
-  if (seeded.files > 0) say(`the legacy app's media: ${seeded.files} files, ${Math.round(seeded.bytes / 1024 / 1024)} MiB, in Supabase Storage`);
+  await seedLegacyApp(
+    {
+      ...handles.staging,
+      mediaOrigin: `http://staging.media.${ZONE}:${httpPort}`,
+      users: handles.staging.users.map((user) => user.id),
+    },
+    { tracks: 12, uploads: 3, large: false, largest: 400_000 },
+    () => {},
+  );
+  if (seeded.files > 0)
+    say(
+      `the legacy app's media: ${seeded.files} files, ${Math.round(seeded.bytes / 1024 / 1024)} MiB, in Supabase Storage`,
+    );
 
   say('Workers runtime, R2 and the edge …');
   const r2 = { accessKeyId: of('r2Id'), secretAccessKey: of('r2Secret') };
@@ -119,20 +177,45 @@ async function main(): Promise<void> {
     edge: { address: ADDRESSES.edge, port: httpPort },
     workersSubdomain: SUBDOMAIN,
     r2Credentials: r2,
-    hyperdrives: { [HYPERDRIVE.staging]: handles.staging.databaseUrl, [HYPERDRIVE.production]: handles.production.databaseUrl },
+    hyperdrives: {
+      [HYPERDRIVE.staging]: handles.staging.databaseUrl,
+      [HYPERDRIVE.production]: handles.production.databaseUrl,
+    },
   });
   undo.push(() => runtime.close());
-  const account = await startCloudflareApi({ folder: join(folder, 'account'), host: '127.0.0.1', port: 0, token: of('token'), accountId: ACCOUNT_ID, zoneId: ZONE_ID, zoneName: ZONE, workersSubdomain: SUBDOMAIN, runtime });
+  const account = await startCloudflareApi({
+    folder: join(folder, 'account'),
+    host: '127.0.0.1',
+    port: 0,
+    token: of('token'),
+    accountId: ACCOUNT_ID,
+    zoneId: ZONE_ID,
+    zoneName: ZONE,
+    workersSubdomain: SUBDOMAIN,
+    runtime,
+  });
   undo.push(() => account.close());
   await createZone(account.url, of('token'));
 
   say('DNS: one authority, three resolvers …');
   const pagesHosts = new Set([ZONE, `www.${ZONE}`, `staging.${ZONE}`]);
-  const authority = await startAuthority({ address: AUTHORITY, port: dnsPort, zoneName: ZONE, records: () => account.records(), edgeFor: (name) => (pagesHosts.has(name) ? ADDRESSES.pages : ADDRESSES.edge) });
+  const authority = await startAuthority({
+    address: AUTHORITY,
+    port: dnsPort,
+    zoneName: ZONE,
+    records: () => account.records(),
+    edgeFor: (name) => (pagesHosts.has(name) ? ADDRESSES.pages : ADDRESSES.edge),
+  });
   undo.push(() => authority.close());
   const resolvers: string[] = [];
   for (const { address, holdFactor } of RESOLVERS) {
-    const resolver = await startResolver({ address, port: dnsPort, authority: authority.address, ttlScale, holdFactor });
+    const resolver = await startResolver({
+      address,
+      port: dnsPort,
+      authority: authority.address,
+      ttlScale,
+      holdFactor,
+    });
     undo.push(() => resolver.close());
     resolvers.push(resolver.address);
   }
@@ -164,7 +247,16 @@ async function main(): Promise<void> {
     controlUrl: control.url,
     httpPort,
     addresses: ADDRESSES,
-    cloudflare: { apiBaseUrl: account.url, token: of('token'), accountId: ACCOUNT_ID, zoneId: ZONE_ID, zoneName: ZONE, workersSubdomain: SUBDOMAIN, r2: { endpoint: runtime.r2Endpoint, ...r2 }, hyperdrive: HYPERDRIVE },
+    cloudflare: {
+      apiBaseUrl: account.url,
+      token: of('token'),
+      accountId: ACCOUNT_ID,
+      zoneId: ZONE_ID,
+      zoneName: ZONE,
+      workersSubdomain: SUBDOMAIN,
+      r2: { endpoint: runtime.r2Endpoint, ...r2 },
+      hyperdrive: HYPERDRIVE,
+    },
     supabase: handles,
     dns: { authority: authority.address, resolvers, ttlScale },
   };
@@ -180,7 +272,9 @@ async function main(): Promise<void> {
 /** The zone as it was before the rollout: media leads to legacy, and nothing of the new stack exists. */
 async function createZone(api: string, token: string): Promise<void> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const listed = (await (await fetch(`${api}/zones/${ZONE_ID}/dns_records`, { headers })).json()) as { result: unknown[] };
+  const listed = (await (await fetch(`${api}/zones/${ZONE_ID}/dns_records`, { headers })).json()) as {
+    result: unknown[];
+  };
   if (listed.result.length > 0) return;
   const proxied = (name: string) => ({ type: 'A', name, content: '192.0.2.1', ttl: 1, proxied: true });
   const records = [
@@ -191,7 +285,11 @@ async function createZone(api: string, token: string): Promise<void> {
     proxied(`staging.${ZONE}`),
   ];
   for (const record of records) {
-    const response = await fetch(`${api}/zones/${ZONE_ID}/dns_records`, { method: 'POST', headers, body: JSON.stringify(record) });
+    const response = await fetch(`${api}/zones/${ZONE_ID}/dns_records`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(record),
+    });
     if (!response.ok) throw new Error(`the record of ${record.name} could not be made: ${await response.text()}`);
   }
 }

@@ -49,11 +49,15 @@ export async function startWorld({ folder, ttlScale, onProgress }: StartOptions)
   await mkdir(folder, { recursive: true });
   const logFile = join(folder, 'world.log');
   const log = await open(logFile, 'a');
-  const child = spawn(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url)), folder, String(ttlScale)], {
-    detached: true,
-    stdio: ['ignore', 'pipe', log.fd],
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('main.ts', import.meta.url)), folder, String(ttlScale)],
+    {
+      detached: true,
+      stdio: ['ignore', 'pipe', log.fd],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    },
+  );
   await log.close();
   if (child.pid !== undefined) await writeFile(pidFile(folder), String(child.pid));
   const { stdout } = child;
@@ -91,7 +95,7 @@ export async function heartbeat(world: World): Promise<void> {
 }
 
 async function until(done: () => boolean, timeoutMs: number): Promise<boolean> {
-  for (const start = performance.now(); performance.now() - start < timeoutMs; ) {
+  for (const start = performance.now(); performance.now() - start < timeoutMs;) {
     if (done()) return true;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }

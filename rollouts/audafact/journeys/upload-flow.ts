@@ -9,7 +9,9 @@ export const uploadFlow: Journey = {
   async run(page, world) {
     await signIn(page, world);
     const name = `journey-${Date.now()}.wav`;
-    await page.getByLabel('Choose audio files').setInputFiles({ name, mimeType: 'audio/wav', buffer: Buffer.from(world.wav) });
+    await page
+      .getByLabel('Choose audio files')
+      .setInputFiles({ name, mimeType: 'audio/wav', buffer: Buffer.from(world.wav) });
     await page.locator('.uploads li[data-state="done"]', { hasText: name }).waitFor();
     const uploads = page.getByRole('region', { name: 'Your uploads' });
     await uploads.getByRole('button', { name: new RegExp(`Play .*${name.replace('.wav', '')}`) }).click();

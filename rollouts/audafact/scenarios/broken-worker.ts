@@ -16,7 +16,10 @@ export default {
     if (env.ENVIRONMENT === 'production' && new URL(request.url).pathname.startsWith('/media/')) {
       signed++;
       if (signed > HEALTHY && signed % EVERY === 0) {
-        return Response.json({ error: { code: 'INTERNAL', message: 'planted by the scenario broken-worker' } }, { status: 500 });
+        return Response.json(
+          { error: { code: 'INTERNAL', message: 'planted by the scenario broken-worker' } },
+          { status: 500 },
+        );
       }
     }
     return worker.fetch(...args);

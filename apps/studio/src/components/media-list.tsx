@@ -2,7 +2,17 @@ import { formatBytes } from '../file-format.ts';
 import type { MediaItem } from '../media-api.ts';
 import type { Player } from '../use-player.ts';
 
-export function MediaList({ title, items, empty, player }: { title: string; items: readonly MediaItem[] | null; empty: string; player: Player }) {
+export function MediaList({
+  title,
+  items,
+  empty,
+  player,
+}: {
+  title: string;
+  items: readonly MediaItem[] | null;
+  empty: string;
+  player: Player;
+}) {
   return (
     <section aria-label={title}>
       <h2>
@@ -15,7 +25,13 @@ export function MediaList({ title, items, empty, player }: { title: string; item
           const active = player.playing === item.key;
           return (
             <li key={item.id} data-key={item.key} className={active ? 'active' : ''}>
-              <button type="button" className="play" aria-pressed={active} aria-label={`${active ? 'Stop' : 'Play'} ${item.title}`} onClick={() => void player.toggle(item.key)}>
+              <button
+                type="button"
+                className="play"
+                aria-pressed={active}
+                aria-label={`${active ? 'Stop' : 'Play'} ${item.title}`}
+                onClick={() => void player.toggle(item.key)}
+              >
                 <span aria-hidden="true">{active ? '■' : '▶'}</span>
               </button>
               <span className="title">{item.title}</span>

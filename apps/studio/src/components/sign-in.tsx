@@ -2,7 +2,15 @@ import { useState, type FormEvent } from 'react';
 import { signIn, type Session } from '../media-api.ts';
 import type { StudioConfig } from '../studio-config.ts';
 
-export function SignIn({ config, notice, onSession }: { config: StudioConfig; notice: string | null; onSession: (session: Session) => void }) {
+export function SignIn({
+  config,
+  notice,
+  onSession,
+}: {
+  config: StudioConfig;
+  notice: string | null;
+  onSession: (session: Session) => void;
+}) {
   const [message, setMessage] = useState(notice);
   const [busy, setBusy] = useState(false);
 

@@ -6,7 +6,15 @@ import { usePlayer } from '../use-player.ts';
 import { MediaList } from './media-list.tsx';
 import { UploadBox } from './upload-box.tsx';
 
-export function Studio({ config, session, onSignOut }: { config: StudioConfig; session: Session; onSignOut: (notice: string | null) => void }) {
+export function Studio({
+  config,
+  session,
+  onSignOut,
+}: {
+  config: StudioConfig;
+  session: Session;
+  onSignOut: (notice: string | null) => void;
+}) {
   const api = useMemo(() => createMediaApi(config, session), [config, session]);
   const [library, setLibrary] = useState<readonly MediaItem[] | null>(null);
   const [uploads, setUploads] = useState<readonly MediaItem[] | null>(null);
@@ -44,7 +52,12 @@ export function Studio({ config, session, onSignOut }: { config: StudioConfig; s
       <main>
         <div>
           <UploadBox api={api} onUploaded={refreshUploads} onError={onError} />
-          <MediaList title="Your uploads" items={uploads} empty="Nothing here yet. Add your first track above." player={player} />
+          <MediaList
+            title="Your uploads"
+            items={uploads}
+            empty="Nothing here yet. Add your first track above."
+            player={player}
+          />
         </div>
         <MediaList title="Library" items={library} empty="The library is empty." player={player} />
       </main>

@@ -5,14 +5,25 @@ import { messageFor } from '../messages.ts';
 
 type Upload = { name: string; share: number; state: 'running' | 'done' | 'failed'; message: string };
 
-export function UploadBox({ api, onUploaded, onError }: { api: MediaApi; onUploaded: () => void; onError: (error: unknown) => void }) {
+export function UploadBox({
+  api,
+  onUploaded,
+  onError,
+}: {
+  api: MediaApi;
+  onUploaded: () => void;
+  onError: (error: unknown) => void;
+}) {
   const [uploads, setUploads] = useState<readonly Upload[]>([]);
   const [over, setOver] = useState(false);
 
   async function send(file: File): Promise<void> {
     const change = (part: Partial<Upload>): void =>
       setUploads((all) => all.map((one) => (one.name === file.name ? { ...one, ...part } : one)));
-    setUploads((all) => [{ name: file.name, share: 0, state: 'running', message: '' }, ...all.filter((one) => one.name !== file.name)]);
+    setUploads((all) => [
+      { name: file.name, share: 0, state: 'running', message: '' },
+      ...all.filter((one) => one.name !== file.name),
+    ]);
     const contentType = typeOf(file.name);
     if (contentType === null) return change({ state: 'failed', message: messageFor('TYPE_NOT_ALLOWED') });
     try {
@@ -58,7 +69,9 @@ export function UploadBox({ api, onUploaded, onError }: { api: MediaApi; onUploa
           <li key={upload.name} data-state={upload.state}>
             <span className="title">{upload.name}</span>
             <progress value={upload.share} max={1} aria-label={`Uploaded of ${upload.name}`} />
-            <span className="share">{upload.state === 'running' ? `${Math.round(upload.share * 100)} %` : upload.message}</span>
+            <span className="share">
+              {upload.state === 'running' ? `${Math.round(upload.share * 100)} %` : upload.message}
+            </span>
           </li>
         ))}
       </ul>

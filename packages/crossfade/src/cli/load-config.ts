@@ -15,21 +15,37 @@ export const DEFAULT_CONFIG = 'rollouts/audafact/crossfade.config.ts';
 export async function loadConfig(file: string, env: Env): Promise<RolloutConfig> {
   const path = resolve(file);
   await access(path).catch(() => {
-    throw new UserError('CROSSFADE_CONFIG_MISSING', `there is no config file at ${path}`, 'name one with --config FILE');
+    throw new UserError(
+      'CROSSFADE_CONFIG_MISSING',
+      `there is no config file at ${path}`,
+      'name one with --config FILE',
+    );
   });
   let module: { default?: unknown };
   try {
     module = (await import(pathToFileURL(path).href)) as { default?: unknown };
   } catch (error) {
-    throw new UserError('CROSSFADE_CONFIG_BROKEN', `${file} cannot be loaded: ${errorText(error)}`, 'mend the file; it is TypeScript that Node runs as it is');
+    throw new UserError(
+      'CROSSFADE_CONFIG_BROKEN',
+      `${file} cannot be loaded: ${errorText(error)}`,
+      'mend the file; it is TypeScript that Node runs as it is',
+    );
   }
   const made = typeof module.default === 'function' ? (module.default(env) as unknown) : module.default;
   if (made === undefined) {
-    throw new UserError('CROSSFADE_CONFIG_EMPTY', `${file} has no default export`, 'export default defineRollout((env) => ({ … }))');
+    throw new UserError(
+      'CROSSFADE_CONFIG_EMPTY',
+      `${file} has no default export`,
+      'export default defineRollout((env) => ({ … }))',
+    );
   }
   const parsed = v.safeParse(rolloutConfigSchema, made);
   if (parsed.success) return parsed.output;
-  throw new UserError('CROSSFADE_CONFIG_INVALID', `${file} is not a valid config:\n${parsed.issues.map(describeIssue).join('\n')}`, 'mend the fields above');
+  throw new UserError(
+    'CROSSFADE_CONFIG_INVALID',
+    `${file} is not a valid config:\n${parsed.issues.map(describeIssue).join('\n')}`,
+    'mend the fields above',
+  );
 }
 
 /** Values of fields that open something are not printed back. */

@@ -51,7 +51,12 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return command === undefined && values.help !== true ? EXIT.usage : EXIT.done;
   }
-  if (rest.length > 0) throw new UserError('CROSSFADE_ARGUMENT_UNKNOWN', `${command} takes no argument ${JSON.stringify(rest[0])}`, 'see: crossfade --help');
+  if (rest.length > 0)
+    throw new UserError(
+      'CROSSFADE_ARGUMENT_UNKNOWN',
+      `${command} takes no argument ${JSON.stringify(rest[0])}`,
+      'see: crossfade --help',
+    );
   switch (command) {
     case 'rehearse':
       return (await import('./rehearse-command.ts')).rehearseCommand(values);
@@ -60,7 +65,11 @@ async function main(): Promise<number> {
     case 'doctor':
       return (await import('./doctor-command.ts')).doctorCommand(values);
     default:
-      throw new UserError('CROSSFADE_COMMAND_UNKNOWN', `there is no command ${JSON.stringify(command)}`, 'see: crossfade --help');
+      throw new UserError(
+        'CROSSFADE_COMMAND_UNKNOWN',
+        `there is no command ${JSON.stringify(command)}`,
+        'see: crossfade --help',
+      );
   }
 }
 
@@ -72,11 +81,15 @@ function fail(error: unknown): number {
     return user.exitCode;
   }
   if (isUnreachable(error)) {
-    process.stderr.write(`\ncrossfade: ${errorText(error)}\n  check the address and the network, then run the command again  [CROSSFADE_UNREACHABLE]\n`);
+    process.stderr.write(
+      `\ncrossfade: ${errorText(error)}\n  check the address and the network, then run the command again  [CROSSFADE_UNREACHABLE]\n`,
+    );
     return EXIT.unreachable;
   }
   const details = process.env['CROSSFADE_DEBUG'] === '1' && error instanceof Error ? `\n${error.stack ?? ''}` : '';
-  process.stderr.write(`\ncrossfade: ${errorText(error)}\n  this should not happen; CROSSFADE_DEBUG=1 shows where  [CROSSFADE_INTERNAL]${details}\n`);
+  process.stderr.write(
+    `\ncrossfade: ${errorText(error)}\n  this should not happen; CROSSFADE_DEBUG=1 shows where  [CROSSFADE_INTERNAL]${details}\n`,
+  );
   return EXIT.failed;
 }
 

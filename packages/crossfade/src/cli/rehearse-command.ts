@@ -24,38 +24,68 @@ const DEFAULT_PORT = 4400;
 function chosenScenario(name: string): Scenario {
   const scenario = scenarios.find((one) => one.name === name);
   if (scenario !== undefined) return scenario;
-  throw new UserError('CROSSFADE_SCENARIO_UNKNOWN', `there is no scenario ${JSON.stringify(name)}`, `there are: ${scenarios.map((one) => one.name).join(', ')}`);
+  throw new UserError(
+    'CROSSFADE_SCENARIO_UNKNOWN',
+    `there is no scenario ${JSON.stringify(name)}`,
+    `there are: ${scenarios.map((one) => one.name).join(', ')}`,
+  );
 }
 
 function chosenPort(text: string | undefined): { port: number; fixed: boolean } {
   if (text === undefined) return { port: DEFAULT_PORT, fixed: false };
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new UserError('CROSSFADE_PORT_INVALID', `${JSON.stringify(text)} is no port`, 'name a number from 1 to 65535');
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new UserError(
+      'CROSSFADE_PORT_INVALID',
+      `${JSON.stringify(text)} is no port`,
+      'name a number from 1 to 65535',
+    );
   return { port, fixed: true };
 }
 
 /** Everything that can be known to be wrong before anything is started. */
-async function checkBefore(flags: CommandFlags, places: Places): Promise<{ scenario: Scenario; port: { port: number; fixed: boolean } }> {
+async function checkBefore(
+  flags: CommandFlags,
+  places: Places,
+): Promise<{ scenario: Scenario; port: { port: number; fixed: boolean } }> {
   const earlier = await readRunState(places.state);
   if (earlier !== null && !earlier.finished && earlier.pid !== process.pid && isAlive(earlier.pid)) {
-    throw new UserError('CROSSFADE_REHEARSAL_RUNS', `the rehearsal ${earlier.rollout} already runs here (process ${earlier.pid})`, 'end it with Ctrl-C in its terminal, or wait');
+    throw new UserError(
+      'CROSSFADE_REHEARSAL_RUNS',
+      `the rehearsal ${earlier.rollout} already runs here (process ${earlier.pid})`,
+      'end it with Ctrl-C in its terminal, or wait',
+    );
   }
   if (flags.resume === true && (earlier === null || earlier.finished)) {
-    throw new UserError('CROSSFADE_NOTHING_TO_RESUME', 'there is no interrupted rehearsal here', 'start one: npm start');
+    throw new UserError(
+      'CROSSFADE_NOTHING_TO_RESUME',
+      'there is no interrupted rehearsal here',
+      'start one: npm start',
+    );
   }
-  const scenario = chosenScenario(flags.resume === true && earlier !== null ? earlier.scenario : (flags.scenario ?? 'smooth'));
+  const scenario = chosenScenario(
+    flags.resume === true && earlier !== null ? earlier.scenario : (flags.scenario ?? 'smooth'),
+  );
   const port = chosenPort(flags.port);
   if (flags.report !== undefined) {
     const folder = dirname(resolve(flags.report));
     await access(folder, constants.W_OK).catch(() => {
-      throw new UserError('CROSSFADE_REPORT_FOLDER', `the report cannot be written: there is no writable folder ${folder}`, 'name another file with --report');
+      throw new UserError(
+        'CROSSFADE_REPORT_FOLDER',
+        `the report cannot be written: there is no writable folder ${folder}`,
+        'name another file with --report',
+      );
     });
   }
   await mkdir(places.root, { recursive: true });
   const disk = await statfs(places.root);
   const free = disk.bavail * disk.bsize;
   if (free < NEEDED_BYTES) {
-    throw new UserError('CROSSFADE_DISK_FULL', `${(free / 1e9).toFixed(1)} GB are free at ${places.root}, a rehearsal needs ${NEEDED_BYTES / 1e9} GB`, 'free some space, then run the command again');
+    throw new UserError(
+      'CROSSFADE_DISK_FULL',
+      `${(free / 1e9).toFixed(1)} GB are free at ${places.root}, a rehearsal needs ${NEEDED_BYTES / 1e9} GB`,
+      'free some space, then run the command again',
+    );
   }
   return { scenario, port };
 }

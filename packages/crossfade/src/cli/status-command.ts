@@ -1,1 +1,3 @@
-export async function statusCommand(_flags: unknown): Promise<number> { return 2; }
+export async function statusCommand(_flags: unknown): Promise<number> {
+  return 2;
+}

@@ -73,7 +73,8 @@ export function createTerminalView(output: NodeJS.WriteStream) {
       let traffic = '';
       let transfer = '';
       unsubscribe = journal.subscribe((event) => {
-        if (event.kind === 'rollout.started' && event.data.scale !== null) print(pc.dim(`  scaled: ${event.data.scale}`));
+        if (event.kind === 'rollout.started' && event.data.scale !== null)
+          print(pc.dim(`  scaled: ${event.data.scale}`));
         if (event.kind === 'phase.started') print(`\n${pc.bold(titles.get(event.phase ?? '') ?? '')}`);
         if (event.kind === 'metrics.sampled' && event.data.traffic !== null) {
           const { requests, failed, p99Ms } = event.data.traffic;
@@ -82,7 +83,10 @@ export function createTerminalView(output: NodeJS.WriteStream) {
         }
         if (event.kind === 'transfer.progressed') {
           const { objects, totalObjects, bytesPerSecond, remainingSeconds } = event.data;
-          transfer = totalObjects === 0 || objects === totalObjects ? '' : ` · copy ${objects}/${totalObjects}, ${(bytesPerSecond / MEBIBYTE).toFixed(1)} MiB/s${remainingSeconds === null ? '' : `, ${remainingSeconds} s left`}`;
+          transfer =
+            totalObjects === 0 || objects === totalObjects
+              ? ''
+              : ` · copy ${objects}/${totalObjects}, ${(bytesPerSecond / MEBIBYTE).toFixed(1)} MiB/s${remainingSeconds === null ? '' : `, ${remainingSeconds} s left`}`;
         }
         const line = lineOf(event);
         clear();

@@ -18,10 +18,22 @@ export class UserError extends Error {
 
 /** Errors of the operating system that a person can mend, in their words. */
 const SYSTEM_ERRORS: Readonly<Record<string, { code: string; text: string; hint: string }>> = {
-  ENOSPC: { code: 'CROSSFADE_DISK_FULL', text: 'the disk is full', hint: 'free some space, then run the command again' },
-  EDQUOT: { code: 'CROSSFADE_DISK_FULL', text: 'the disk quota is used up', hint: 'free some space, then run the command again' },
+  ENOSPC: {
+    code: 'CROSSFADE_DISK_FULL',
+    text: 'the disk is full',
+    hint: 'free some space, then run the command again',
+  },
+  EDQUOT: {
+    code: 'CROSSFADE_DISK_FULL',
+    text: 'the disk quota is used up',
+    hint: 'free some space, then run the command again',
+  },
   EACCES: { code: 'CROSSFADE_NO_PERMISSION', text: 'permission denied', hint: 'check who owns the file or folder' },
-  EROFS: { code: 'CROSSFADE_READ_ONLY', text: 'the file system is read-only', hint: 'run the command in a folder that can be written' },
+  EROFS: {
+    code: 'CROSSFADE_READ_ONLY',
+    text: 'the file system is read-only',
+    hint: 'run the command in a folder that can be written',
+  },
   EMFILE: { code: 'CROSSFADE_FILES_OPEN', text: 'too many open files', hint: 'raise the limit: ulimit -n 4096' },
 };
 
@@ -40,5 +52,10 @@ export function asUserError(error: unknown): UserError | null {
   const found = findCode(error);
   const known = found === null ? undefined : SYSTEM_ERRORS[found.code];
   if (found === null || known === undefined) return null;
-  return new UserError(known.code, found.path === undefined ? known.text : `${known.text}: ${found.path}`, known.hint, EXIT.failed);
+  return new UserError(
+    known.code,
+    found.path === undefined ? known.text : `${known.text}: ${found.path}`,
+    known.hint,
+    EXIT.failed,
+  );
 }

@@ -15,7 +15,14 @@ const PING_MS = 15_000;
 const MOST_PORTS = 50;
 /** A client that is so many events behind is let go; it comes back and asks from where it was. */
 const MOST_WAITING = 5000;
-const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.png': 'image/png', '.json': 'application/json' };
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.json': 'application/json',
+};
 
 export interface ControlRoomOptions {
   readonly journal: Journal;
@@ -83,10 +90,15 @@ async function sendFile(folder: string, path: string): Promise<Response> {
   const file = join(folder, normalize(decodeURIComponent(path)));
   const found = file.startsWith(folder) && (await stat(file).catch(() => null))?.isFile() === true;
   if (!found) return new Response('there is no such file', { status: 404 });
-  return new Response(new Uint8Array(await readFile(file)), { headers: { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' } });
+  return new Response(new Uint8Array(await readFile(file)), {
+    headers: { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' },
+  });
 }
 
-async function listen(server: ReturnType<typeof createAdaptorServer>, { port, fixed }: ControlRoomOptions): Promise<number> {
+async function listen(
+  server: ReturnType<typeof createAdaptorServer>,
+  { port, fixed }: ControlRoomOptions,
+): Promise<number> {
   for (let candidate = port; candidate < port + MOST_PORTS; candidate++) {
     const failed = await new Promise<NodeJS.ErrnoException | null>((resolve) => {
       const onError = (error: NodeJS.ErrnoException): void => resolve(error);
@@ -98,7 +110,16 @@ async function listen(server: ReturnType<typeof createAdaptorServer>, { port, fi
     });
     if (failed === null) return candidate;
     if (failed.code !== 'EADDRINUSE') throw failed;
-    if (fixed) throw new UserError('CROSSFADE_PORT_TAKEN', `port ${port} is in use`, 'name another with --port, or none to have one chosen');
+    if (fixed)
+      throw new UserError(
+        'CROSSFADE_PORT_TAKEN',
+        `port ${port} is in use`,
+        'name another with --port, or none to have one chosen',
+      );
   }
-  throw new UserError('CROSSFADE_PORT_TAKEN', `no port from ${port} to ${port + MOST_PORTS - 1} is free`, 'name one with --port');
+  throw new UserError(
+    'CROSSFADE_PORT_TAKEN',
+    `no port from ${port} to ${port + MOST_PORTS - 1} is free`,
+    'name one with --port',
+  );
 }

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import pg from 'pg';
+import { Pool } from 'pg';
 import type { RolloutConfig } from '../rollout/config.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import { createJournalTable, openJournal, type Journal } from '../rollout/journal.ts';
@@ -49,7 +49,8 @@ function planned(plan: RolloutPlan): PlannedPhase[] {
     gate: gate.map((check) => ({ id: check.id, title: check.title })),
     parts: parts.flatMap((part): PlannedPhase['parts'] => {
       if (part.kind === 'step') return [{ kind: 'step', id: part.step.id, title: part.step.title }];
-      if (part.kind === 'observation') return [{ kind: 'observation', id: part.observation.id, title: part.observation.title }];
+      if (part.kind === 'observation')
+        return [{ kind: 'observation', id: part.observation.id, title: part.observation.title }];
       return part.checks.map((check) => ({ kind: 'check', id: check.id, title: check.title }));
     }),
   }));
@@ -58,7 +59,7 @@ function planned(plan: RolloutPlan): PlannedPhase[] {
 /** Opens the journal of one rollout and stands ready to drive it. */
 export async function openController(options: ControllerOptions): Promise<Controller> {
   const { config, providers, rollout, evidenceFolder } = options;
-  const pool = new pg.Pool({ connectionString: options.databaseUrl, max: 6 });
+  const pool = new Pool({ connectionString: options.databaseUrl, max: 6 });
   // A connection that breaks while idle is made anew with the next query, which then tells its own error.
   pool.on('error', () => {});
   await createJournalTable(pool);
@@ -94,7 +95,9 @@ export async function openController(options: ControllerOptions): Promise<Contro
         kind: 'rollout.started',
         data: {
           scenario: options.scenario,
-          configHash: createHash('sha256').update(redaction.text(JSON.stringify(config))).digest('hex'),
+          configHash: createHash('sha256')
+            .update(redaction.text(JSON.stringify(config)))
+            .digest('hex'),
           scale: options.scale,
           plan: planned(options.plan),
         },

@@ -92,7 +92,8 @@ function act(walk: Walk, context: RolloutContext, step: Action, prefix = 'rollba
         return true;
       } catch (error) {
         lastError = errorText(error);
-        if (attempt < ATTEMPTS) await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
+        if (attempt < ATTEMPTS)
+          await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
       }
     }
     const data = { title, error: lastError, byHand: step.byHand };

@@ -77,7 +77,8 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
   const timer = new AbortController();
   const deadline = new Promise<PartResult>((resolve) => {
     const timeout = setTimeout(
-      () => resolve({ ok: false, reason: `${phase.title}: not done within ${phase.deadlineMs / 1000} s`, trouble: null }),
+      () =>
+        resolve({ ok: false, reason: `${phase.title}: not done within ${phase.deadlineMs / 1000} s`, trouble: null }),
       phase.deadlineMs,
     );
     timer.signal.addEventListener('abort', () => clearTimeout(timeout));
@@ -117,7 +118,11 @@ async function openGate(walk: Walk, phase: Phase, context: RolloutContext): Prom
     }),
   );
   if (failed.length === 0) return { ok: true };
-  return { ok: false, reason: `the gate of ${phase.title} does not hold: ${describe(phase.gate, verdicts)}`, trouble: null };
+  return {
+    ok: false,
+    reason: `the gate of ${phase.title} does not hold: ${describe(phase.gate, verdicts)}`,
+    trouble: null,
+  };
 }
 
 function describe(checks: readonly Check[], verdicts: readonly Verdict[]): string {
@@ -141,15 +146,13 @@ async function runChecks(
     checks.map((check) =>
       walk.durable.step(`${phase}/${place}/${check.id}`, async () => {
         const start = performance.now();
-        const verdict = await check.run(context).catch(
-          (error: unknown): Verdict => ({
-            status: 'fail',
-            summary: errorText(error),
-            measured: null,
-            expected: 'an answer',
-            evidence: [],
-          }),
-        );
+        const verdict = await check.run(context).catch((error: unknown): Verdict => ({
+          status: 'fail',
+          summary: errorText(error),
+          measured: null,
+          expected: 'an answer',
+          evidence: [],
+        }));
         const ms = Math.round(performance.now() - start);
         const data = { title: check.title, proves: check.proves, ms, verdict };
         await context.record({ kind: 'check.verdict', data, subject: check.id, key: `${phase}/${place}/${check.id}` });
@@ -238,7 +241,12 @@ async function walkStep(
       (async (): Promise<PartResult> => {
         try {
           const start = performance.now();
-          await context.record({ kind: 'step.started', data: { title: step.title }, subject: step.id, key: `${name}/started` });
+          await context.record({
+            kind: 'step.started',
+            data: { title: step.title },
+            subject: step.id,
+            key: `${name}/started`,
+          });
           const result = toJson(await step.run(context, looked.before));
           const data = { title: step.title, ms: Math.round(performance.now() - start), result };
           await context.record({ kind: 'step.finished', data, subject: step.id, key: `${name}/finished` });
@@ -259,7 +267,9 @@ async function walkStep(
           const ms = Math.round(performance.now() - start);
           const data = { title: step.title, proves: step.proves, ms, verdict };
           await context.record({ kind: 'check.verdict', data, subject: step.id, key: `${name}/verified` });
-          return verdict.status === 'pass' ? { ok: true } : { ok: false, reason: `${step.title}: ${verdict.summary}`, trouble: null };
+          return verdict.status === 'pass'
+            ? { ok: true }
+            : { ok: false, reason: `${step.title}: ${verdict.summary}`, trouble: null };
         } catch (error) {
           return failure(error);
         }

@@ -18,7 +18,11 @@ export async function deliverAlert(context: RolloutContext, trouble: Trouble): P
         });
         deliveredTo.push(notifier.name);
       } catch (error) {
-        await context.record({ kind: 'note', data: { text: `${notifier.name} did not take the alert: ${errorText(error)}` }, subject: rule });
+        await context.record({
+          kind: 'note',
+          data: { text: `${notifier.name} did not take the alert: ${errorText(error)}` },
+          subject: rule,
+        });
       }
     }),
   );

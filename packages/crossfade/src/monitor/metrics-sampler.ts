@@ -19,13 +19,18 @@ export async function readMetrics({ config, providers }: RolloutContext): Promis
     providers.cloudflare.workerInvocations(worker.name, since, now),
     providers.cloudflare.r2Operations(worker.bucket, since, now),
     providers.cloudflare.r2Storage(worker.bucket),
-    providers.database.production.query<{ n: string }>('select count(*) n from pg_stat_activity where datname = current_database()'),
+    providers.database.production.query<{ n: string }>(
+      'select count(*) n from pg_stat_activity where datname = current_database()',
+    ),
   ]);
   const requests = sum(statuses.map((one) => one.requests));
   const failed = sum(statuses.filter((one) => one.status >= 500).map((one) => one.requests));
-  const by = (actions: readonly string[]): number => sum(operations.filter((one) => actions.includes(one.action)).map((one) => one.requests));
+  const by = (actions: readonly string[]): number =>
+    sum(operations.filter((one) => actions.includes(one.action)).map((one) => one.requests));
   const classB = sum(operations.filter((one) => CLASS_B.has(one.action)).map((one) => one.requests));
-  const classA = sum(operations.filter((one) => !CLASS_B.has(one.action) && !FREE.has(one.action)).map((one) => one.requests));
+  const classA = sum(
+    operations.filter((one) => !CLASS_B.has(one.action) && !FREE.has(one.action)).map((one) => one.requests),
+  );
   const wall = invocations.map((one) => one.wallTimeP99Ms).filter((ms) => ms !== null);
   const gigabytes = storage === null ? null : (storage.payloadBytes + storage.metadataBytes) / 1e9;
   const perHour = 3600 / seconds;
@@ -43,10 +48,16 @@ export async function readMetrics({ config, providers }: RolloutContext): Promis
       costPerHour:
         gigabytes === null
           ? null
-          : gigabytes * PRICE.gigabyteHour + (classA * PRICE.classA + classB * PRICE.classB + requests * PRICE.workerRequest) * perHour,
+          : gigabytes * PRICE.gigabyteHour +
+            (classA * PRICE.classA + classB * PRICE.classB + requests * PRICE.workerRequest) * perHour,
     },
     frontend: { userSessions: null, uploadSuccessRate: null, previewSuccessRate: null, errorRate: null },
-    system: { cpuUsage: null, memoryUsage: null, networkLatency: null, databaseConnections: Number(connections[0]?.n ?? 0) },
+    system: {
+      cpuUsage: null,
+      memoryUsage: null,
+      networkLatency: null,
+      databaseConnections: Number(connections[0]?.n ?? 0),
+    },
   };
 }
 
@@ -69,13 +80,26 @@ export function startSampler(context: RolloutContext, everyMs: number): { stop()
           kind: 'metrics.sampled',
           data: {
             metrics,
-            traffic: stats === null ? null : { requests: stats.requests, failed: stats.failed, longestGapMs: stats.longestGapMs, p50Ms: stats.p50Ms, p99Ms: stats.p99Ms },
-            second: second === null ? null : { ok: second.ok, failed: second.failed, legacy: second.legacy, edge: second.edge },
+            traffic:
+              stats === null
+                ? null
+                : {
+                    requests: stats.requests,
+                    failed: stats.failed,
+                    longestGapMs: stats.longestGapMs,
+                    p50Ms: stats.p50Ms,
+                    p99Ms: stats.p99Ms,
+                  },
+            second:
+              second === null
+                ? null
+                : { ok: second.ok, failed: second.failed, legacy: second.legacy, edge: second.edge },
           },
         });
       } catch (error) {
         const text = `no sample: ${error instanceof Error ? error.message : String(error)}`;
-        if (!told.has(text)) await context.record({ kind: 'note', data: { text }, subject: 'metrics' }).catch(() => null);
+        if (!told.has(text))
+          await context.record({ kind: 'note', data: { text }, subject: 'metrics' }).catch(() => null);
         told.add(text);
       }
       await new Promise<void>((resolve) => {

@@ -33,7 +33,11 @@ export function createSentinel(): Sentinel {
       for (;;) {
         const now = Date.now();
         const statuses = await context.providers.cloudflare.httpStatuses(host, now - windowMs, now).catch(() => null);
-        samples.push({ at: now, edge: statuses === null ? null : count(statuses), canary: canary.window(now - windowMs) });
+        samples.push({
+          at: now,
+          edge: statuses === null ? null : count(statuses),
+          canary: canary.window(now - windowMs),
+        });
         while (samples.length > 0 && (samples[0]?.at ?? now) < now - keepMs) samples.shift();
         const found = judgeWindow(samples, context.config.trouble);
         if (found !== null) {
@@ -56,7 +60,12 @@ export function createSentinel(): Sentinel {
       running ??= watch(context).catch((error: unknown) => {
         if (over.signal.aborted) return;
         const at = new Date().toISOString();
-        resolveTrouble({ measure: `the sentinel could not watch: ${errorText(error)}`, measured: null, expected: 'samples', since: at });
+        resolveTrouble({
+          measure: `the sentinel could not watch: ${errorText(error)}`,
+          measured: null,
+          expected: 'samples',
+          since: at,
+        });
       });
     },
     async stop() {

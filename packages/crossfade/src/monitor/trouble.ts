@@ -31,7 +31,11 @@ export function judgeWindow(samples: readonly Sample[], limits: RolloutConfig['t
       since: iso(Math.min(first.at, canary.firstFailedAt ?? first.at)),
     };
   }
-  if (canary.requests >= CANARY_MINIMUM && canary.failed >= CANARY_FAILURES && canary.failed / canary.requests > limits.errorRate) {
+  if (
+    canary.requests >= CANARY_MINIMUM &&
+    canary.failed >= CANARY_FAILURES &&
+    canary.failed / canary.requests > limits.errorRate
+  ) {
     return {
       measure: `error rate of the canary's signed reads over ${seconds} s`,
       measured: { rate: round(canary.failed / canary.requests), failed: canary.failed, requests: canary.requests },

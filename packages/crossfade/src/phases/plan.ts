@@ -15,7 +15,10 @@ import { watchPhase } from './watch/watch-phase.ts';
 const PATIENCE_MS = 6 * 3600_000;
 
 /** The whole of the PRD's plan for one config, first check to archive. */
-export function rolloutPlan(config: RolloutConfig, options: { places: ArchivePlaces; journeys: readonly Check[] }): RolloutPlan {
+export function rolloutPlan(
+  config: RolloutConfig,
+  options: { places: ArchivePlaces; journeys: readonly Check[] },
+): RolloutPlan {
   const { worker, dns, verify, monitor, watch } = config.durations;
   return {
     phases: [

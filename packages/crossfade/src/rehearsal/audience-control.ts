@@ -8,13 +8,21 @@ const stats = v.object({
   p50Ms: v.number(),
   p99Ms: v.number(),
   reasons: v.array(v.object({ reason: v.string(), count: v.number() })),
-  seconds: v.array(v.object({ at: v.string(), ok: v.number(), failed: v.number(), legacy: v.number(), edge: v.number() })),
+  seconds: v.array(
+    v.object({ at: v.string(), ok: v.number(), failed: v.number(), legacy: v.number(), edge: v.number() }),
+  ),
   firstFailureAt: v.nullable(v.string()),
   lastFailureAt: v.nullable(v.string()),
   uploadsAccepted: v.number(),
 });
 const uploads = v.array(
-  v.object({ key: v.string(), sha256: v.string(), size: v.number(), at: v.string(), side: v.picklist(['legacy', 'edge']) }),
+  v.object({
+    key: v.string(),
+    sha256: v.string(),
+    size: v.number(),
+    at: v.string(),
+    side: v.picklist(['legacy', 'edge']),
+  }),
 );
 
 /** The audience of the local cloud, driven through its control API. */

@@ -26,6 +26,8 @@ export async function buildPage(folder: string, say: (line: string) => void): Pr
   const stamp = join(folder, 'dist', STAMP);
   if ((await readFile(stamp, 'utf8').catch(() => '')) === hash) return;
   say(`building the page ${basename(folder)} …`);
-  await run(process.execPath, [join(folder, '../../node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'error'], { cwd: folder });
+  await run(process.execPath, [join(folder, '../../node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'error'], {
+    cwd: folder,
+  });
   await writeFile(stamp, hash);
 }

@@ -51,7 +51,10 @@ export interface Rehearsal {
 
 /** A new rollout's id: the app and the second it began, so that two never share one. */
 function rolloutId(): string {
-  return `audafact-${new Date().toISOString().replaceAll(/[-:]|\.\d+Z/g, '').replace('T', '-')}`;
+  return `audafact-${new Date()
+    .toISOString()
+    .replaceAll(/[-:]|\.\d+Z/g, '')
+    .replace('T', '-')}`;
 }
 
 /** Starts (or finds again) the local cloud, the engine's database and the providers, and stands ready to run. */
@@ -70,7 +73,11 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     options.signal.throwIfAborted();
 
     say("the engine's database …");
-    const database: DatabaseServer = await startDatabaseServer({ folder: places.engine, databases: ['crossfade'], password: state.signingSecret });
+    const database: DatabaseServer = await startDatabaseServer({
+      folder: places.engine,
+      databases: ['crossfade'],
+      password: state.signingSecret,
+    });
     undo.push(() => database.stop());
     options.signal.throwIfAborted();
 
@@ -171,15 +178,26 @@ async function openWorld({ resume, places }: RehearsalOptions, say: (line: strin
 
 function managementOf(world: World) {
   return {
-    staging: { apiUrl: world.supabase.staging.url, token: world.supabase.staging.managementToken, ref: world.supabase.staging.ref },
-    production: { apiUrl: world.supabase.production.url, token: world.supabase.production.managementToken, ref: world.supabase.production.ref },
+    staging: {
+      apiUrl: world.supabase.staging.url,
+      token: world.supabase.staging.managementToken,
+      ref: world.supabase.staging.ref,
+    },
+    production: {
+      apiUrl: world.supabase.production.url,
+      token: world.supabase.production.managementToken,
+      ref: world.supabase.production.ref,
+    },
   };
 }
 
-const minutes = (ms: number): string => (ms >= 3600_000 ? `${ms / 3600_000} h` : ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`);
+const minutes = (ms: number): string =>
+  ms >= 3600_000 ? `${ms / 3600_000} h` : ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`;
 
 function describeScale(config: RolloutConfig): string {
-  const lines = Object.entries(config.durations).map(([name, { plannedMs, deadlineMs }]) => `${name} ${minutes(plannedMs)} → ${minutes(deadlineMs)}`);
+  const lines = Object.entries(config.durations).map(
+    ([name, { plannedMs, deadlineMs }]) => `${name} ${minutes(plannedMs)} → ${minutes(deadlineMs)}`,
+  );
   return `${lines.join(', ')}; DNS TTLs run ${config.dns.ttlScale} times as fast`;
 }
 
@@ -218,10 +236,16 @@ function withAudience(plan: RolloutPlan, providers: Providers): RolloutPlan {
     ...plan,
     phases: plan.phases.map((phase) => {
       if (phase.id === 'staging') {
-        return { ...phase, parts: [step('audience.start', 'Audience listens and uploads', () => audience.start(), true), ...phase.parts] };
+        return {
+          ...phase,
+          parts: [step('audience.start', 'Audience listens and uploads', () => audience.start(), true), ...phase.parts],
+        };
       }
       if (phase.id === 'cleanup') {
-        return { ...phase, parts: [step('audience.stop', 'Audience at rest', () => audience.stop(), false), ...phase.parts] };
+        return {
+          ...phase,
+          parts: [step('audience.stop', 'Audience at rest', () => audience.stop(), false), ...phase.parts],
+        };
       }
       return phase;
     }),
@@ -232,5 +256,9 @@ async function countTraffic({ context }: Controller, providers: Providers): Prom
   if (providers.audience === null) return;
   await providers.audience.stop();
   const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons } = await providers.audience.stats();
-  await context.record({ kind: 'traffic.counted', data: { requests, failed, longestGapMs, p50Ms, p99Ms, reasons }, key: 'traffic/counted' });
+  await context.record({
+    kind: 'traffic.counted',
+    data: { requests, failed, longestGapMs, p50Ms, p99Ms, reasons },
+    key: 'traffic/counted',
+  });
 }

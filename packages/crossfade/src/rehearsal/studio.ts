@@ -17,7 +17,12 @@ export async function deployStudio(world: World, config: RolloutConfig, say: (li
       body: JSON.stringify({
         host: new URL(frontend.origin).hostname,
         folder: join(STUDIO, 'dist'),
-        config: { workerEndpoint: worker.mediaOrigin, supabaseUrl: supabase.url, supabaseAnonKey: supabase.anonKey, environment: name },
+        config: {
+          workerEndpoint: worker.mediaOrigin,
+          supabaseUrl: supabase.url,
+          supabaseAnonKey: supabase.anonKey,
+          environment: name,
+        },
       }),
     });
     if (!response.ok) throw new Error(`the studio of ${name} could not be deployed: HTTP ${response.status}`);

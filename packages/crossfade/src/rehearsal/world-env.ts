@@ -1,7 +1,11 @@
 import type { World, SupabaseHandle } from '@crossfade/local-cloud/world';
 import type { Env } from '../rollout/config.ts';
 
-function supabaseEnv(prefix: 'STAGING' | 'PRODUCTION', handle: SupabaseHandle, hyperdriveId: string): Record<string, string> {
+function supabaseEnv(
+  prefix: 'STAGING' | 'PRODUCTION',
+  handle: SupabaseHandle,
+  hyperdriveId: string,
+): Record<string, string> {
   const env: Record<string, string> = {
     SUPABASE_URL: handle.url,
     SUPABASE_ANON_KEY: handle.anonKey,

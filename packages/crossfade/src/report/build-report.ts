@@ -5,7 +5,12 @@ import { readClaims, type Claims } from './claims.ts';
 type EventOf<Kind extends JournalKind> = Extract<JournalEvent, { kind: Kind }>;
 
 const CHAPTERS = ['staging', 'preparation', 'cutover', 'watch', 'cleanup', 'archive'] as const;
-const CUTOVER = { phase1: 'cutover.worker', phase2: 'cutover.dns', phase3: 'cutover.verify', phase4: 'cutover.monitor' } as const;
+const CUTOVER = {
+  phase1: 'cutover.worker',
+  phase2: 'cutover.dns',
+  phase3: 'cutover.verify',
+  phase4: 'cutover.monitor',
+} as const;
 const FIFTEEN_MINUTES_MS = 15 * 60_000;
 
 /** The document of one rollout, from its journal and nothing else. */
@@ -53,20 +58,35 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
     phases: chapters(events),
     staging,
     preCutover: {
-      staging: named('preCutover.staging', ['allTestsPassing', 'performanceValidated', 'securityValidated', 'monitoringOperational']),
-      production: named('preCutover.production', ['workerDeployed', 'r2Configured', 'dnsUpdated', 'monitoringReady', 'rollbackPlanReady']),
+      staging: named('preCutover.staging', [
+        'allTestsPassing',
+        'performanceValidated',
+        'securityValidated',
+        'monitoringOperational',
+      ]),
+      production: named('preCutover.production', [
+        'workerDeployed',
+        'r2Configured',
+        'dnsUpdated',
+        'monitoringReady',
+        'rollbackPlanReady',
+      ]),
       team: named('preCutover.team', ['onCallSchedule', 'communicationPlan', 'escalationProcedures']),
     },
     cutover: cutover(events),
     traffic: traffic(of('traffic.counted').at(-1), claims),
     rollback: rollback(of('rollback.decided')[0], of('rollback.finished').at(-1), claims),
     transfer: transfer(of('transfer.finished').at(-1), claims),
-    metrics: metrics(of('metrics.sampled').findLast((event) => (event.data.metrics.worker.requestRate ?? 0) > 0), claims),
+    metrics: metrics(
+      of('metrics.sampled').findLast((event) => (event.data.metrics.worker.requestRate ?? 0) > 0),
+      claims,
+    ),
     alerts: of('alert.fired').map((event) => ({
       rule: event.data.rule,
       severity: event.data.severity,
       firedAt: event.at,
-      resolvedAt: of('alert.resolved').find((one) => one.data.rule === event.data.rule && one.seq > event.seq)?.at ?? null,
+      resolvedAt:
+        of('alert.resolved').find((one) => one.data.rule === event.data.rule && one.seq > event.seq)?.at ?? null,
       deliveredTo: [...event.data.deliveredTo],
     })),
     legacy,
@@ -81,7 +101,9 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
     definitionOfDone: {
       stagingValidated: claims.derive(
         'definitionOfDone.stagingValidated',
-        Object.values(staging).every((group) => Object.values(group).every(Boolean)) ? lastVerdict(events, 'staging.') : null,
+        Object.values(staging).every((group) => Object.values(group).every(Boolean))
+          ? lastVerdict(events, 'staging.')
+          : null,
         'not all fifteen of staging are proven',
       ),
       productionDeployed: claims.claim('definitionOfDone.productionDeployed'),
@@ -103,17 +125,28 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function lastVerdict(events: readonly JournalEvent[], prefix: string): JournalEvent | null {
-  return events.findLast((event) => event.kind === 'check.verdict' && event.data.proves.some((path) => path.startsWith(prefix))) ?? null;
+  return (
+    events.findLast(
+      (event) => event.kind === 'check.verdict' && event.data.proves.some((path) => path.startsWith(prefix)),
+    ) ?? null
+  );
 }
 
-function phaseStatus(events: readonly JournalEvent[], ids: readonly string[]): { status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null } {
+function phaseStatus(
+  events: readonly JournalEvent[],
+  ids: readonly string[],
+): { status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null } {
   const own = events.filter((event) => event.phase !== null && ids.includes(event.phase));
   const started = own.find((event) => event.kind === 'phase.started');
   const ends = own.filter((event) => event.kind === 'phase.finished');
   if (started === undefined) return { status: 'not-run', startedAt: null, endedAt: null };
   const failed = ends.some((event) => event.kind === 'phase.finished' && event.data.status === 'failed');
   const passed = !failed && ends.length === ids.length;
-  return { status: failed ? 'failed' : passed ? 'passed' : 'not-run', startedAt: started.at, endedAt: ends.at(-1)?.at ?? null };
+  return {
+    status: failed ? 'failed' : passed ? 'passed' : 'not-run',
+    startedAt: started.at,
+    endedAt: ends.at(-1)?.at ?? null,
+  };
 }
 
 function chapters(events: readonly JournalEvent[]): RolloutReport['phases'] {
@@ -123,19 +156,34 @@ function chapters(events: readonly JournalEvent[]): RolloutReport['phases'] {
 function cutover(events: readonly JournalEvent[]): CutoverReport {
   const one = (id: string): CutoverReport['phase1'] => {
     const end = events.findLast((event) => event.kind === 'phase.finished' && event.phase === id);
-    return { status: phaseStatus(events, [id]).status, seconds: end?.kind === 'phase.finished' ? end.data.seconds : null };
+    return {
+      status: phaseStatus(events, [id]).status,
+      seconds: end?.kind === 'phase.finished' ? end.data.seconds : null,
+    };
   };
-  return { phase1: one(CUTOVER.phase1), phase2: one(CUTOVER.phase2), phase3: one(CUTOVER.phase3), phase4: one(CUTOVER.phase4) };
+  return {
+    phase1: one(CUTOVER.phase1),
+    phase2: one(CUTOVER.phase2),
+    phase3: one(CUTOVER.phase3),
+    phase4: one(CUTOVER.phase4),
+  };
 }
 
 /** From the cutover's first moment to the verdict that every endpoint in production answers. */
 function endpointsInTime(events: readonly JournalEvent[], claims: Claims): boolean {
   const path = 'success.endpointsWithin15Min';
   const begin = events.find((event) => event.kind === 'phase.started' && event.phase === CUTOVER.phase1);
-  const shown = events.find((event) => event.kind === 'check.verdict' && event.data.proves.includes(path) && event.data.verdict.status === 'pass');
+  const shown = events.find(
+    (event) =>
+      event.kind === 'check.verdict' && event.data.proves.includes(path) && event.data.verdict.status === 'pass',
+  );
   if (begin === undefined || shown === undefined) return claims.claim(path);
   const ms = Date.parse(shown.at) - Date.parse(begin.at);
-  return claims.derive(path, ms <= FIFTEEN_MINUTES_MS ? shown : null, `every endpoint answered only after ${Math.round(ms / 1000)} s`);
+  return claims.derive(
+    path,
+    ms <= FIFTEEN_MINUTES_MS ? shown : null,
+    `every endpoint answered only after ${Math.round(ms / 1000)} s`,
+  );
 }
 
 function traffic(event: EventOf<'traffic.counted'> | undefined, claims: Claims): RolloutReport['traffic'] {
@@ -145,12 +193,28 @@ function traffic(event: EventOf<'traffic.counted'> | undefined, claims: Claims):
   return { requests, failed, longestGapMs, p50Ms, p99Ms, reasons: reasons.map((reason) => ({ ...reason })) };
 }
 
-function rollback(decided: EventOf<'rollback.decided'> | undefined, ended: EventOf<'rollback.finished'> | undefined, claims: Claims): RolloutReport['rollback'] {
+function rollback(
+  decided: EventOf<'rollback.decided'> | undefined,
+  ended: EventOf<'rollback.finished'> | undefined,
+  claims: Claims,
+): RolloutReport['rollback'] {
   if (decided === undefined) return null;
   claims.number('rollback.detectedMs', decided, '');
-  claims.number('rollback.recoveredMs', ended?.data.recoveredMs === null || ended === undefined ? null : ended, 'nobody outside counted requests');
-  claims.number('rollback.lostUploads', ended?.data.lostUploads === null || ended === undefined ? null : ended, 'nobody outside counted uploads');
-  claims.number('rollback.lostDeletes', ended?.data.lostDeletes === null || ended === undefined ? null : ended, 'not measured: the audience deletes nothing yet');
+  claims.number(
+    'rollback.recoveredMs',
+    ended?.data.recoveredMs === null || ended === undefined ? null : ended,
+    'nobody outside counted requests',
+  );
+  claims.number(
+    'rollback.lostUploads',
+    ended?.data.lostUploads === null || ended === undefined ? null : ended,
+    'nobody outside counted uploads',
+  );
+  claims.number(
+    'rollback.lostDeletes',
+    ended?.data.lostDeletes === null || ended === undefined ? null : ended,
+    'not measured: the audience deletes nothing yet',
+  );
   return {
     kind: decided.data.kind,
     measure: decided.data.measure,
@@ -178,7 +242,11 @@ function metrics(event: EventOf<'metrics.sampled'> | undefined, claims: Claims):
   const values = event?.data.metrics ?? empty;
   for (const [group, fields] of Object.entries(values)) {
     for (const [name, value] of Object.entries(fields)) {
-      claims.number(`metrics.${group}.${name}`, value === null ? null : (event ?? null), 'not measured by this version');
+      claims.number(
+        `metrics.${group}.${name}`,
+        value === null ? null : (event ?? null),
+        'not measured by this version',
+      );
     }
   }
   return values;

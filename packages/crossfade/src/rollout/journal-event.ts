@@ -62,16 +62,48 @@ export type JournalEntry =
     }
   | {
       kind: 'transfer.progressed';
-      data: { objects: number; totalObjects: number; bytes: number; totalBytes: number; bytesPerSecond: number; remainingSeconds: number | null };
+      data: {
+        objects: number;
+        totalObjects: number;
+        bytes: number;
+        totalBytes: number;
+        bytesPerSecond: number;
+        remainingSeconds: number | null;
+      };
     }
   | { kind: 'transfer.finished'; data: TransferCount & { pass: string; seconds: number } }
   | { kind: 'traffic.counted'; data: TrafficCount & { reasons: readonly { reason: string; count: number }[] } }
-  | { kind: 'alert.fired'; data: { rule: string; severity: 'critical' | 'warning' | 'info'; measured: Json; expected: Json; deliveredTo: readonly string[] } }
+  | {
+      kind: 'alert.fired';
+      data: {
+        rule: string;
+        severity: 'critical' | 'warning' | 'info';
+        measured: Json;
+        expected: Json;
+        deliveredTo: readonly string[];
+      };
+    }
   | { kind: 'alert.resolved'; data: { rule: string; measured: Json } }
-  | { kind: 'rollback.decided'; data: { kind: RollbackKind; measure: string; measured: Json; expected: Json; troubleSince: string; detectedMs: number } }
+  | {
+      kind: 'rollback.decided';
+      data: {
+        kind: RollbackKind;
+        measure: string;
+        measured: Json;
+        expected: Json;
+        troubleSince: string;
+        detectedMs: number;
+      };
+    }
   | {
       kind: 'rollback.finished';
-      data: { kind: RollbackKind; complete: boolean; recoveredMs: number | null; lostUploads: number | null; lostDeletes: number | null };
+      data: {
+        kind: RollbackKind;
+        complete: boolean;
+        recoveredMs: number | null;
+        lostUploads: number | null;
+        lostDeletes: number | null;
+      };
     }
   | { kind: 'note'; data: { text: string } };
 

@@ -55,7 +55,16 @@ function toEvent(row: Row): JournalEvent {
   const seq = Number(row.seq);
   const { rollout, phase, kind, subject, data } = row;
   // `kind` and `data` were written together from one JournalEntry by `append` below.
-  return { seq, id: `ev-${String(seq).padStart(6, '0')}`, at: row.at.toISOString(), rollout, phase, kind, subject, data };
+  return {
+    seq,
+    id: `ev-${String(seq).padStart(6, '0')}`,
+    at: row.at.toISOString(),
+    rollout,
+    phase,
+    kind,
+    subject,
+    data,
+  };
 }
 
 export async function createJournalTable(pool: Pool): Promise<void> {
@@ -91,12 +100,13 @@ export function openJournal(pool: Pool, rollout: string, redact: Redact): Journa
         emitter.emit('event', event);
         return event;
       }
-      const existing = await pool.query<Row>(`select ${columns} from crossfade.journal where rollout = $1 and key = $2`, [
-        rollout,
-        about.key,
-      ]);
+      const existing = await pool.query<Row>(
+        `select ${columns} from crossfade.journal where rollout = $1 and key = $2`,
+        [rollout, about.key],
+      );
       const earlier = existing.rows[0];
-      if (earlier === undefined) throw new Error(`the journal neither took nor holds the event ${about.key ?? entry.kind}`);
+      if (earlier === undefined)
+        throw new Error(`the journal neither took nor holds the event ${about.key ?? entry.kind}`);
       return toEvent(earlier);
     },
     async read(afterSeq = 0) {

@@ -6,7 +6,10 @@ const REPLACEMENT = '[redacted]';
 const SECRET_SHAPES: readonly [RegExp, string][] = [
   [/eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g, REPLACEMENT],
   [/(bearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi, `$1${REPLACEMENT}`],
-  [/([?&](?:sig|signature|token|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&\s"']+/gi, `$1${REPLACEMENT}`],
+  [
+    /([?&](?:sig|signature|token|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&\s"']+/gi,
+    `$1${REPLACEMENT}`,
+  ],
   [/(\w+:\/\/[^\s:/@]+:)[^\s@/]+(@)/g, `$1${REPLACEMENT}$2`],
 ];
 
@@ -21,7 +24,9 @@ const SHORTEST_SECRET = 6;
  * secret that contains another leaves nothing behind.
  */
 export function createRedaction(secrets: readonly string[]): { text(text: string): string; json: Redact } {
-  const literals = [...new Set(secrets)].filter((s) => s.length >= SHORTEST_SECRET).toSorted((a, b) => b.length - a.length);
+  const literals = [...new Set(secrets)]
+    .filter((s) => s.length >= SHORTEST_SECRET)
+    .toSorted((a, b) => b.length - a.length);
   const text = (value: string): string => {
     let clean = value;
     for (const literal of literals) clean = clean.replaceAll(literal, REPLACEMENT);

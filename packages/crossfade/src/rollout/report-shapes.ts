@@ -69,7 +69,14 @@ export interface RolloutReport {
   staging: StagingValidation;
   preCutover: PreCutoverChecklist;
   cutover: CutoverReport;
-  traffic: { requests: number; failed: number; longestGapMs: number; p50Ms: number; p99Ms: number; reasons: { reason: string; count: number }[] };
+  traffic: {
+    requests: number;
+    failed: number;
+    longestGapMs: number;
+    p50Ms: number;
+    p99Ms: number;
+    reasons: { reason: string; count: number }[];
+  };
   rollback: null | {
     kind: string;
     measure: string;

@@ -19,8 +19,15 @@ export interface Audience {
 
 async function readTracks(supabase: World['supabase']['production']): Promise<Track[]> {
   const columns = 'file_url,is_pro_only,size_bytes,content_hash';
-  const response = await fetch(`${supabase.url}/rest/v1/library_tracks?select=${columns}`, { headers: { apikey: supabase.anonKey, authorization: `Bearer ${supabase.anonKey}` } });
-  const rows = (await response.json()) as { file_url: string; is_pro_only: boolean; size_bytes: string; content_hash: string }[];
+  const response = await fetch(`${supabase.url}/rest/v1/library_tracks?select=${columns}`, {
+    headers: { apikey: supabase.anonKey, authorization: `Bearer ${supabase.anonKey}` },
+  });
+  const rows = (await response.json()) as {
+    file_url: string;
+    is_pro_only: boolean;
+    size_bytes: string;
+    content_hash: string;
+  }[];
   const marker = `/object/public/${supabase.bucket}/`;
   return rows.map((row) => ({
     key: decodeURI(row.file_url.slice(row.file_url.indexOf(marker) + marker.length)),

@@ -82,7 +82,11 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     return signingIn;
   }
 
-  async function send(address: string, url: string, options: { method?: string; headers?: Record<string, string>; body?: Buffer | string }): Promise<Answer> {
+  async function send(
+    address: string,
+    url: string,
+    options: { method?: string; headers?: Record<string, string>; body?: Buffer | string },
+  ): Promise<Answer> {
     const response = await request(url, {
       method: (options.method ?? 'GET') as 'GET',
       headers: options.headers ?? {},
@@ -100,7 +104,13 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     intended: number,
     address: string,
     url: string,
-    options: { method?: string; headers?: Record<string, string>; body?: Buffer | string; expect: readonly number[]; judge?: (answer: Answer) => string | null },
+    options: {
+      method?: string;
+      headers?: Record<string, string>;
+      body?: Buffer | string;
+      expect: readonly number[];
+      judge?: (answer: Answer) => string | null;
+    },
   ): Promise<Answer> {
     let answer: Answer | null = null;
     let failure: string | null = null;
@@ -112,7 +122,8 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
         if (wrong !== null) failure = `${what} ${wrong} ${side}`;
       }
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : error instanceof Error ? error.name : 'error';
+      const code =
+        error instanceof Error && 'code' in error ? String(error.code) : error instanceof Error ? error.name : 'error';
       failure = `${what} ${code} ${side}`;
     }
     world.count(side, performance.now() - intended, failure);
@@ -128,7 +139,8 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     let isWorker = false;
     try {
       const health: unknown = judgeable === null ? null : JSON.parse(judgeable.body.toString('utf8'));
-      isWorker = typeof health === 'object' && health !== null && 'service' in health && health.service === 'audafact-api';
+      isWorker =
+        typeof health === 'object' && health !== null && 'service' in health && health.service === 'audafact-api';
     } catch {
       // Legacy knows no such route: what it says is not for us to read.
     }
@@ -140,14 +152,22 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     return side;
   }
 
-  const publicUrl = (key: string): string => `${world.mediaOrigin}/storage/v1/object/public/${world.supabase.bucket}/${encodeURI(key)}`;
+  const publicUrl = (key: string): string =>
+    `${world.mediaOrigin}/storage/v1/object/public/${world.supabase.bucket}/${encodeURI(key)}`;
 
   async function readUrl(side: Side, address: string, key: string, intended: number): Promise<string> {
     if (side === 'legacy') return publicUrl(key);
-    const answer = await counted('GET sign-file', side, intended, address, `${world.mediaOrigin}/api/sign-file?key=${encodeURIComponent(key)}`, {
-      headers: { authorization: `Bearer ${await token()}` },
-      expect: [200],
-    });
+    const answer = await counted(
+      'GET sign-file',
+      side,
+      intended,
+      address,
+      `${world.mediaOrigin}/api/sign-file?key=${encodeURIComponent(key)}`,
+      {
+        headers: { authorization: `Bearer ${await token()}` },
+        expect: [200],
+      },
+    );
     return (JSON.parse(answer.body.toString('utf8')) as { url: string }).url;
   }
 
@@ -173,28 +193,57 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     const authorization = `Bearer ${await token()}`;
     let key: string;
     if (side === 'edge') {
-      const signed = await counted('POST sign-upload', side, intended, address, `${world.mediaOrigin}/api/sign-upload`, {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
-        body: JSON.stringify({ filename: 'from the audience.wav', contentType: 'audio/wav', sizeBytes: bytes.byteLength }),
-        expect: [200],
-      });
+      const signed = await counted(
+        'POST sign-upload',
+        side,
+        intended,
+        address,
+        `${world.mediaOrigin}/api/sign-upload`,
+        {
+          method: 'POST',
+          headers: { authorization, 'content-type': 'application/json' },
+          body: JSON.stringify({
+            filename: 'from the audience.wav',
+            contentType: 'audio/wav',
+            sizeBytes: bytes.byteLength,
+          }),
+          expect: [200],
+        },
+      );
       const link = JSON.parse(signed.body.toString('utf8')) as { key: string; url: string };
       ({ key } = link);
-      await counted('PUT media', side, intended, address, link.url, { method: 'PUT', headers: { 'content-type': 'audio/wav' }, body: bytes, expect: [201] });
+      await counted('PUT media', side, intended, address, link.url, {
+        method: 'PUT',
+        headers: { 'content-type': 'audio/wav' },
+        body: bytes,
+        expect: [201],
+      });
     } else {
       key = `users/${user.id}/uploads/${randomUUID()}-from-the-audience.wav`;
-      await counted('POST object', side, intended, address, `${world.mediaOrigin}/storage/v1/object/${world.supabase.bucket}/${key}`, {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'audio/wav' },
-        body: bytes,
-        expect: [200],
-      });
+      await counted(
+        'POST object',
+        side,
+        intended,
+        address,
+        `${world.mediaOrigin}/storage/v1/object/${world.supabase.bucket}/${key}`,
+        {
+          method: 'POST',
+          headers: { authorization, 'content-type': 'audio/wav' },
+          body: bytes,
+          expect: [200],
+        },
+      );
       // The row goes to the project itself, as the old front end did it.
       const row = await fetch(`${world.supabase.url}/rest/v1/uploads`, {
         method: 'POST',
         headers: { apikey: world.supabase.anonKey, authorization, 'content-type': 'application/json' },
-        body: JSON.stringify({ user_id: user.id, file_url: publicUrl(key), title: 'from the audience', content_type: 'audio/wav', size_bytes: bytes.byteLength }),
+        body: JSON.stringify({
+          user_id: user.id,
+          file_url: publicUrl(key),
+          title: 'from the audience',
+          content_type: 'audio/wav',
+          size_bytes: bytes.byteLength,
+        }),
       });
       world.count(side, performance.now() - intended, row.status === 201 ? null : `POST row ${row.status} legacy`);
       if (row.status !== 201) throw new Failed('row');
@@ -213,7 +262,8 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
       try {
         const earlier = pick(own);
         if (chance < 0.04) await upload(intended);
-        else if (chance < 0.07 && earlier !== undefined) await read(earlier.key, earlier.size, earlier.sha256, true, intended);
+        else if (chance < 0.07 && earlier !== undefined)
+          await read(earlier.key, earlier.size, earlier.sha256, true, intended);
         else {
           const whole = chance > 0.85;
           const track = pick(whole ? small : playable);
@@ -221,7 +271,11 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
         }
       } catch (error) {
         if (error instanceof Failed) return;
-        world.count('legacy', performance.now() - intended, `before the request: ${error instanceof Error ? error.message : String(error)}`);
+        world.count(
+          'legacy',
+          performance.now() - intended,
+          `before the request: ${error instanceof Error ? error.message : String(error)}`,
+        );
       }
     },
   };

@@ -5,7 +5,8 @@ import type { AudienceCall } from './process.ts';
 
 // A process of its own, so that a busy cloud does not delay the clock that measures it.
 const file = process.argv[2];
-if (file === undefined || process.send === undefined) throw new Error('started by the local cloud with the path of its world.json');
+if (file === undefined || process.send === undefined)
+  throw new Error('started by the local cloud with the path of its world.json');
 const audience = await createAudience(JSON.parse(await readFile(file, 'utf8')) as World);
 
 async function answer({ method, ratePerSecond }: AudienceCall): Promise<unknown> {

@@ -22,7 +22,9 @@ export interface AudienceProcess {
 
 /** Starts the audience beside the cloud; it ends when the cloud does. */
 export async function startAudienceProcess(worldFile: string): Promise<AudienceProcess> {
-  const child: ChildProcess = fork(fileURLToPath(new URL('main.ts', import.meta.url)), [worldFile], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child: ChildProcess = fork(fileURLToPath(new URL('main.ts', import.meta.url)), [worldFile], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let calls = 0;
   const ready = new Promise<void>((resolve, reject) => {

@@ -74,7 +74,9 @@ export function createTally() {
         p99Ms: requests === 0 ? 0 : histogram.percentile(99) / 1000,
         reasons: [...reasons].map(([reason, count]) => ({ reason, count })).toSorted((a, b) => b.count - a.count),
         // The running second is not whole yet.
-        seconds: seconds.filter((one) => one.second < current).map(({ second, ...counts }) => ({ at: new Date(second * 1000).toISOString(), ...counts })),
+        seconds: seconds
+          .filter((one) => one.second < current)
+          .map(({ second, ...counts }) => ({ at: new Date(second * 1000).toISOString(), ...counts })),
         firstFailureAt: iso(firstFailureAt),
         lastFailureAt: iso(lastFailureAt),
         uploadsAccepted,

@@ -91,10 +91,10 @@ it('drops no request while versions are swapped under load', async () => {
   await runtime.addVersion(a);
   await runtime.addVersion(b);
   runtime.setDeployment('media', full(a.versionId));
-  let over = false;
+  const load = new AbortController();
   const answers = { ok: 0, failed: 0 };
   const clients = Array.from({ length: 10 }, async () => {
-    while (!over) {
+    while (!load.signal.aborted) {
       const answer = await ask('/track').catch(() => null);
       if (answer?.status === 200 && answer.body.byteLength === 65_536) answers.ok++;
       else answers.failed++;
@@ -105,7 +105,7 @@ it('drops no request while versions are swapped under load', async () => {
     runtime.setDeployment('media', full(id.versionId));
     while (answers.ok < before + 50) await new Promise((resolve) => setImmediate(resolve));
   }
-  over = true;
+  load.abort();
   await Promise.all(clients);
   expect(answers.failed).toBe(0);
   expect(answers.ok).toBeGreaterThan(300);

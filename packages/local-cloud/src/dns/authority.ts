@@ -33,7 +33,15 @@ export function startAuthority(options: AuthorityOptions): Promise<DnsServer> {
     type: 'SOA',
     name: zoneName,
     ttl: 1800,
-    data: { mname: `ada.ns.${zoneName}`, rname: `dns.${zoneName}`, serial: 1, refresh: 10_000, retry: 2400, expire: 604_800, minimum: SOA_MINIMUM },
+    data: {
+      mname: `ada.ns.${zoneName}`,
+      rname: `dns.${zoneName}`,
+      serial: 1,
+      refresh: 10_000,
+      retry: 2400,
+      expire: 604_800,
+      minimum: SOA_MINIMUM,
+    },
   };
 
   function find(name: string, type: string): { answers: Answer[]; exists: boolean } {
@@ -47,7 +55,13 @@ export function startAuthority(options: AuthorityOptions): Promise<DnsServer> {
         return { answers, exists: true };
       }
       const wanted = own.filter((record) => record.type === type);
-      for (const record of wanted) answers.push({ type: record.type, name: current, ttl: record.ttl, data: record.type === 'TXT' ? [record.content] : record.content } as Answer);
+      for (const record of wanted)
+        answers.push({
+          type: record.type,
+          name: current,
+          ttl: record.ttl,
+          data: record.type === 'TXT' ? [record.content] : record.content,
+        } as Answer);
       const alias = own.find((record) => record.type === 'CNAME');
       if (wanted.length > 0 || alias === undefined) return { answers, exists: true };
       answers.push({ type: 'CNAME', name: current, ttl: alias.ttl, data: alias.content });
@@ -62,9 +76,19 @@ export function startAuthority(options: AuthorityOptions): Promise<DnsServer> {
     const base = { authoritative: true };
     if (name !== zoneName && !name.endsWith(`.${zoneName}`)) return { ...base, rcode: RCODE.refused, answers: [] };
     if (name === zoneName && type === 'SOA') return { ...base, rcode: RCODE.noError, answers: [soa] };
-    if (name === zoneName && type === 'NS') return { ...base, rcode: RCODE.noError, answers: [{ type: 'NS', name, ttl: 86_400, data: `ada.ns.${zoneName}` }] };
+    if (name === zoneName && type === 'NS')
+      return {
+        ...base,
+        rcode: RCODE.noError,
+        answers: [{ type: 'NS', name, ttl: 86_400, data: `ada.ns.${zoneName}` }],
+      };
     const { answers, exists } = find(name, type);
     if (answers.length > 0) return { ...base, rcode: RCODE.noError, answers };
-    return { ...base, rcode: exists || name === zoneName ? RCODE.noError : RCODE.nameError, answers: [], authorities: [soa] };
+    return {
+      ...base,
+      rcode: exists || name === zoneName ? RCODE.noError : RCODE.nameError,
+      answers: [],
+      authorities: [soa],
+    };
   });
 }

@@ -10,10 +10,23 @@ afterEach(async () => {
 });
 
 let records: ZoneRecord[] = [];
-const record = (change: Partial<ZoneRecord> = {}): ZoneRecord => ({ name: 'media.example.com', type: 'A', content: '127.0.0.1', ttl: 60, proxied: false, ...change });
+const record = (change: Partial<ZoneRecord> = {}): ZoneRecord => ({
+  name: 'media.example.com',
+  type: 'A',
+  content: '127.0.0.1',
+  ttl: 60,
+  proxied: false,
+  ...change,
+});
 
 async function authority(): Promise<string> {
-  const server = await startAuthority({ address: '127.0.0.1', port: 0, zoneName: 'example.com', records: () => records, edgeFor: () => '127.0.0.99' });
+  const server = await startAuthority({
+    address: '127.0.0.1',
+    port: 0,
+    zoneName: 'example.com',
+    records: () => records,
+    edgeFor: () => '127.0.0.99',
+  });
   servers.push(server);
   return server.address;
 }
@@ -41,7 +54,9 @@ it('answers for its zone, follows an alias, and tells a missing name from a miss
 
 it("answers a proxied name with the edge's address and Cloudflare's own TTL", async () => {
   records = [record({ proxied: true, content: '192.0.2.1', ttl: 60 })];
-  expect(await client(await authority()).resolve4('media.example.com', { ttl: true })).toEqual([{ address: '127.0.0.99', ttl: 300 }]);
+  expect(await client(await authority()).resolve4('media.example.com', { ttl: true })).toEqual([
+    { address: '127.0.0.99', ttl: 300 },
+  ]);
 });
 
 it('keeps an answer for its TTL and no longer, and a slow resolver for longer', async () => {
@@ -66,11 +81,14 @@ it('remembers that a name does not exist, and asks once for many who ask at once
   const at = await resolver(1, await authority());
   await Promise.all(Array.from({ length: 10 }, () => address(at.address)));
   expect(at.queries()).toBe(1);
-  for (let i = 0; i < 3; i++) await expect(address(at.address, 'nobody.example.com')).rejects.toMatchObject({ code: 'ENOTFOUND' });
+  for (let i = 0; i < 3; i++)
+    await expect(address(at.address, 'nobody.example.com')).rejects.toMatchObject({ code: 'ENOTFOUND' });
   expect(at.queries()).toBe(2);
 });
 
 it('says that it failed when the authority does not answer', async () => {
   const at = await resolver(1, '127.0.0.1:9');
-  await expect(client(at.address).resolve4('media.example.com')).rejects.toMatchObject({ code: expect.stringMatching(/ESERVFAIL|ETIMEOUT/) });
+  await expect(client(at.address).resolve4('media.example.com')).rejects.toMatchObject({
+    code: expect.stringMatching(/ESERVFAIL|ETIMEOUT/),
+  });
 });

@@ -24,7 +24,10 @@ function encodeReply(query: DecodedPacket, reply: DnsReply): Packet {
   return {
     type: 'response',
     id: query.id ?? 0,
-    flags: (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : packet.RECURSION_AVAILABLE) | packet.RECURSION_DESIRED | reply.rcode,
+    flags:
+      (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : packet.RECURSION_AVAILABLE) |
+      packet.RECURSION_DESIRED |
+      reply.rcode,
     questions: query.questions ?? [],
     answers: [...reply.answers],
     authorities: [...(reply.authorities ?? [])],
@@ -79,13 +82,20 @@ export async function startDnsServer(
   return {
     address: `${address}:${bound}`,
     async close() {
-      await Promise.all([new Promise<void>((resolve) => udp.close(() => resolve())), new Promise<void>((resolve) => tcp.close(() => resolve()))]);
+      await Promise.all([
+        new Promise<void>((resolve) => udp.close(() => resolve())),
+        new Promise<void>((resolve) => tcp.close(() => resolve())),
+      ]);
     },
   };
 }
 
 /** Asks one server over UDP; `null` when it does not answer in time. */
-export async function askServer(server: string, question: { name: string; type: string }, timeoutMs: number): Promise<DecodedPacket | null> {
+export async function askServer(
+  server: string,
+  question: { name: string; type: string },
+  timeoutMs: number,
+): Promise<DecodedPacket | null> {
   const [host = '', port = ''] = server.split(/:(?=\d+$)/);
   const socket = dgram.createSocket('udp4');
   const id = 1 + Math.floor(Math.random() * 65_534);
@@ -101,6 +111,15 @@ export async function askServer(server: string, question: { name: string; type: 
       const answer = packet.decode(message);
       if (answer.id === id) done(answer);
     });
-    socket.send(packet.encode({ type: 'query', id, flags: packet.RECURSION_DESIRED, questions: [{ name: question.name, type: question.type as 'A' }] }), Number(port), host);
+    socket.send(
+      packet.encode({
+        type: 'query',
+        id,
+        flags: packet.RECURSION_DESIRED,
+        questions: [{ name: question.name, type: question.type as 'A' }],
+      }),
+      Number(port),
+      host,
+    );
   });
 }

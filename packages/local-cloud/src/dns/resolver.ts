@@ -64,7 +64,10 @@ export async function startResolver(options: ResolverOptions): Promise<DnsServer
     }
     if (kept === null) return { rcode: RCODE.serverFailure, answers: [], authoritative: false };
     const left = Math.max(0, Math.ceil((kept.until - Date.now()) / 1000));
-    return { ...kept.reply, answers: kept.reply.answers.map((answer) => ('ttl' in answer ? { ...answer, ttl: left } : answer)) };
+    return {
+      ...kept.reply,
+      answers: kept.reply.answers.map((answer) => ('ttl' in answer ? { ...answer, ttl: left } : answer)),
+    };
   });
   return { ...server, queries: () => queries };
 }

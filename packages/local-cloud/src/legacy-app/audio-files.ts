@@ -33,7 +33,11 @@ export function makeWav(bytes: number, random: () => number): Buffer {
   // One second of sound, repeated with a changing volume, is quicker than a sine for each sample.
   const low = 110 * 2 ** (Math.floor(random() * 24) / 12);
   const high = low * (1.5 + random() * 0.01);
-  const table = Int16Array.from({ length: WAV_RATE }, (_, i) => 9000 * Math.sin((2 * Math.PI * low * i) / WAV_RATE) + 7000 * Math.sin((2 * Math.PI * high * i) / WAV_RATE));
+  const table = Int16Array.from(
+    { length: WAV_RATE },
+    (_, i) =>
+      9000 * Math.sin((2 * Math.PI * low * i) / WAV_RATE) + 7000 * Math.sin((2 * Math.PI * high * i) / WAV_RATE),
+  );
   const second = Buffer.from(table.buffer);
   for (let offset = WAV_HEADER; offset < wav.byteLength; offset += second.byteLength) {
     second.copy(wav, offset, 0, Math.min(second.byteLength, wav.byteLength - offset));
@@ -54,7 +58,18 @@ function id3(title: string): Buffer {
   frame.write('TIT2', 0);
   frame.writeUInt32BE(text.byteLength, 4);
   const size = frame.byteLength + text.byteLength;
-  const header = Buffer.from([0x49, 0x44, 0x33, 3, 0, 0, (size >> 21) & 0x7f, (size >> 14) & 0x7f, (size >> 7) & 0x7f, size & 0x7f]);
+  const header = Buffer.from([
+    0x49,
+    0x44,
+    0x33,
+    3,
+    0,
+    0,
+    (size >> 21) & 0x7f,
+    (size >> 14) & 0x7f,
+    (size >> 7) & 0x7f,
+    size & 0x7f,
+  ]);
   return Buffer.concat([header, frame, text]);
 }
 

@@ -35,7 +35,13 @@ const THINGS = ['Avenue', 'Bassline', 'Chorus', 'Drift', 'Echo', 'Ferry', 'Groov
  * The legacy app's media, file after file: playable, unlike each other, the same on every machine. Sizes are many
  * small and few large, from 20 KiB to 8 MiB, and one of 66 MiB. Held one at a time.
  */
-export function* plannedMedia(options: { tracks: number; uploads: number; users: readonly string[]; large: boolean; largest?: number }): Generator<PlannedMedia> {
+export function* plannedMedia(options: {
+  tracks: number;
+  uploads: number;
+  users: readonly string[];
+  large: boolean;
+  largest?: number;
+}): Generator<PlannedMedia> {
   const random = seededRandom(SEED);
   const most = options.largest ?? LARGEST;
   for (let index = 0; index < options.tracks + options.uploads; index++) {
@@ -54,7 +60,10 @@ export function* plannedMedia(options: { tracks: number; uploads: number; users:
     yield {
       kind,
       title,
-      key: kind === 'track' ? `library/originals/${id}-${hash.slice(0, 8)}.${extension}` : `users/${options.users[user]}/uploads/${id}-${slug}.${extension}`,
+      key:
+        kind === 'track'
+          ? `library/originals/${id}-${hash.slice(0, 8)}.${extension}`
+          : `users/${options.users[user]}/uploads/${id}-${slug}.${extension}`,
       contentType: isWav ? 'audio/wav' : 'audio/mpeg',
       isProOnly: kind === 'track' && index % 10 === 9,
       user,

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Pool } from 'pg';
 import { plannedMedia, type PlannedMedia } from './media-plan.ts';
 
 export interface LegacyProject {
@@ -21,37 +21,36 @@ async function ensureBucket({ url, serviceKey, bucket }: LegacyProject): Promise
     body: JSON.stringify({ id: bucket, name: bucket, public: true }),
   });
   const body = (await response.json()) as { code?: string };
-  if (!response.ok && body.code !== 'ResourceAlreadyExists') throw new Error(`the legacy bucket could not be made: HTTP ${response.status}`);
+  if (!response.ok && body.code !== 'ResourceAlreadyExists')
+    throw new Error(`the legacy bucket could not be made: HTTP ${response.status}`);
 }
 
 /** Puts one file through the Storage API and its row into the database, as the old app did. */
-async function store(project: LegacyProject, client: pg.Pool, media: PlannedMedia): Promise<void> {
+async function store(project: LegacyProject, client: Pool, media: PlannedMedia): Promise<void> {
   const path = `object/${project.bucket}/${media.key}`;
   const response = await fetch(`${project.url}/storage/v1/${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${project.serviceKey}`, 'content-type': media.contentType, 'cache-control': '3600', 'x-upsert': 'true' },
+    headers: {
+      authorization: `Bearer ${project.serviceKey}`,
+      'content-type': media.contentType,
+      'cache-control': '3600',
+      'x-upsert': 'true',
+    },
     body: new Uint8Array(media.bytes),
   });
   await response.arrayBuffer();
   if (!response.ok) throw new Error(`${media.key} could not be stored: HTTP ${response.status}`);
   const fileUrl = `${project.mediaOrigin}/storage/v1/object/public/${project.bucket}/${media.key}`;
   if (media.kind === 'track') {
-    await client.query('insert into library_tracks (title, file_url, is_pro_only, content_hash, size_bytes, content_type) values ($1,$2,$3,$4,$5,$6)', [
-      media.title,
-      fileUrl,
-      media.isProOnly,
-      media.sha256,
-      media.bytes.byteLength,
-      media.contentType,
-    ]);
+    await client.query(
+      'insert into library_tracks (title, file_url, is_pro_only, content_hash, size_bytes, content_type) values ($1,$2,$3,$4,$5,$6)',
+      [media.title, fileUrl, media.isProOnly, media.sha256, media.bytes.byteLength, media.contentType],
+    );
   } else {
-    await client.query('insert into uploads (user_id, title, file_url, size_bytes, content_type) values ($1,$2,$3,$4,$5)', [
-      project.users[media.user],
-      media.title,
-      fileUrl,
-      media.bytes.byteLength,
-      media.contentType,
-    ]);
+    await client.query(
+      'insert into uploads (user_id, title, file_url, size_bytes, content_type) values ($1,$2,$3,$4,$5)',
+      [project.users[media.user], media.title, fileUrl, media.bytes.byteLength, media.contentType],
+    );
   }
 }
 
@@ -61,7 +60,7 @@ export async function seedLegacyApp(
   size: { tracks: number; uploads: number; large: boolean; largest?: number },
   onProgress: (files: number, bytes: number) => void,
 ): Promise<{ files: number; bytes: number }> {
-  const pool = new pg.Pool({ connectionString: project.databaseUrl, max: UPLOADS_AT_ONCE });
+  const pool = new Pool({ connectionString: project.databaseUrl, max: UPLOADS_AT_ONCE });
   try {
     await ensureBucket(project);
     const { rows } = await pool.query<{ n: string }>('select count(*) n from library_tracks');

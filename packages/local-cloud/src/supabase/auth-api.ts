@@ -24,13 +24,32 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
       expires_in: 3600,
       expires_at: Math.floor(Date.now() / 1000) + 3600,
       refresh_token: refresh,
-      user: { id: user.id, aud: 'authenticated', role: 'authenticated', email: user.email, app_metadata: {}, user_metadata: {}, created_at: new Date(0).toISOString() },
+      user: {
+        id: user.id,
+        aud: 'authenticated',
+        role: 'authenticated',
+        email: user.email,
+        app_metadata: {},
+        user_metadata: {},
+        created_at: new Date(0).toISOString(),
+      },
     };
   }
-  const invalid = (response: ServerResponse): void => sendJson(response, 400, { code: 400, error_code: 'invalid_credentials', msg: 'Invalid login credentials' });
+  const invalid = (response: ServerResponse): void =>
+    sendJson(response, 400, { code: 400, error_code: 'invalid_credentials', msg: 'Invalid login credentials' });
 
   return {
-    async createUser({ email, password, tier, id = randomUUID() }: { email: string; password: string; tier: string; id?: string }): Promise<string> {
+    async createUser({
+      email,
+      password,
+      tier,
+      id = randomUUID(),
+    }: {
+      email: string;
+      password: string;
+      tier: string;
+      id?: string;
+    }): Promise<string> {
       const salt = randomBytes(16);
       const hash = `${salt.toString('hex')}:${(await hashPassword(password, salt)).toString('hex')}`;
       const { rows } = await pool.query<{ id: string }>(
@@ -38,18 +57,36 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
         [id, email, hash],
       );
       const userId = rows[0]?.id ?? id;
-      await pool.query('insert into public.profiles (id, tier) values ($1, $2) on conflict (id) do update set tier = excluded.tier', [userId, tier]);
+      await pool.query(
+        'insert into public.profiles (id, tier) values ($1, $2) on conflict (id) do update set tier = excluded.tier',
+        [userId, tier],
+      );
       return userId;
     },
     async handle(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
       const route = `${request.method} ${url.pathname.slice('/auth/v1'.length)}`;
-      if (route === 'GET /health') return sendJson(response, 200, { name: 'GoTrue', version: 'v2', description: 'GoTrue is a user registration and authentication API' });
+      if (route === 'GET /health')
+        return sendJson(response, 200, {
+          name: 'GoTrue',
+          version: 'v2',
+          description: 'GoTrue is a user registration and authentication API',
+        });
       // An HS256 project publishes no keys.
       if (route === 'GET /.well-known/jwks.json') return sendJson(response, 200, { keys: [] });
       if (route === 'GET /user') {
         const caller = await tokens.caller(request);
-        if (caller?.sub === null || caller === null) return sendJson(response, 401, { code: 401, error_code: 'no_authorization', msg: 'This endpoint requires a valid Bearer token' });
-        return sendJson(response, 200, { id: caller.sub, aud: 'authenticated', role: 'authenticated', email: caller.claims['email'] });
+        if (caller?.sub === null || caller === null)
+          return sendJson(response, 401, {
+            code: 401,
+            error_code: 'no_authorization',
+            msg: 'This endpoint requires a valid Bearer token',
+          });
+        return sendJson(response, 200, {
+          id: caller.sub,
+          aud: 'authenticated',
+          role: 'authenticated',
+          email: caller.claims['email'],
+        });
       }
       if (route === 'POST /logout') return void response.writeHead(204).end();
       if (route !== 'POST /token') return sendJson(response, 404, { code: 404, msg: '404 page not found' });
@@ -63,14 +100,21 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
           'with gone as (delete from auth.refresh_tokens where token = $1 returning user_id) select u.id, u.email from gone join auth.users u on u.id = gone.user_id',
           [field('refresh_token')],
         );
-        return rows[0] === undefined ? sendJson(response, 400, { code: 400, error_code: 'refresh_token_not_found', msg: 'Invalid Refresh Token' }) : sendJson(response, 200, await session(rows[0]));
+        return rows[0] === undefined
+          ? sendJson(response, 400, { code: 400, error_code: 'refresh_token_not_found', msg: 'Invalid Refresh Token' })
+          : sendJson(response, 200, await session(rows[0]));
       }
-      const { rows } = await pool.query<{ id: string; email: string; password_hash: string }>('select id, email, password_hash from auth.users where email = $1', [field('email')]);
+      const { rows } = await pool.query<{ id: string; email: string; password_hash: string }>(
+        'select id, email, password_hash from auth.users where email = $1',
+        [field('email')],
+      );
       const user = rows[0];
       if (user === undefined) return invalid(response);
       const [salt = '', expected = ''] = user.password_hash.split(':');
       const measured = await hashPassword(field('password'), Buffer.from(salt, 'hex'));
-      return timingSafeEqual(measured, Buffer.from(expected, 'hex')) ? sendJson(response, 200, await session(user)) : invalid(response);
+      return timingSafeEqual(measured, Buffer.from(expected, 'hex'))
+        ? sendJson(response, 200, await session(user))
+        : invalid(response);
     },
   };
 }

@@ -69,7 +69,7 @@ function createEtag(): { add(chunk: Buffer): void; size(): number; etag(): strin
   return {
     add(chunk) {
       whole.update(chunk);
-      for (let offset = 0; offset < chunk.byteLength; ) {
+      for (let offset = 0; offset < chunk.byteLength;) {
         const taken = Math.min(PART_BYTES - inPart, chunk.byteLength - offset);
         part.update(chunk.subarray(offset, offset + taken));
         inPart += taken;
@@ -100,28 +100,36 @@ export function createObjectFiles(folder: string, pool: Pool) {
 
   async function readBuckets(): Promise<Map<string, Bucket>> {
     if (buckets !== null) return buckets;
-    const { rows } = await pool.query<{ id: string; public: boolean; created_at: Date; updated_at: Date }>('select id, public, created_at, updated_at from storage.buckets order by id');
-    buckets = new Map(rows.map((row) => [row.id, { id: row.id, public: row.public, createdAt: row.created_at, updatedAt: row.updated_at }]));
+    const { rows } = await pool.query<{ id: string; public: boolean; created_at: Date; updated_at: Date }>(
+      'select id, public, created_at, updated_at from storage.buckets order by id',
+    );
+    buckets = new Map(
+      rows.map((row) => [
+        row.id,
+        { id: row.id, public: row.public, createdAt: row.created_at, updatedAt: row.updated_at },
+      ]),
+    );
     return buckets;
   }
 
   /** Writes the body to a file of its own; nothing is visible before it is whole. */
-  async function writeBlob(body: AsyncIterable<Buffer>, expectedSize: number | null): Promise<{ version: string; size: number; etag: string }> {
+  async function writeBlob(
+    body: AsyncIterable<Buffer>,
+    expectedSize: number | null,
+  ): Promise<{ version: string; size: number; etag: string }> {
     const version = randomUUID();
     const target = pathOf(version);
     await mkdir(join(blobs, version.slice(0, 2)), { recursive: true });
     const etag = createEtag();
     try {
-      await pipeline(
-        async function* () {
-          for await (const chunk of body) {
-            etag.add(chunk);
-            yield chunk;
-          }
-        },
-        createWriteStream(target),
-      );
-      if (expectedSize !== null && etag.size() !== expectedSize) throw new Error(`the body ended after ${etag.size()} of ${expectedSize} bytes`);
+      await pipeline(async function* () {
+        for await (const chunk of body) {
+          etag.add(chunk);
+          yield chunk;
+        }
+      }, createWriteStream(target));
+      if (expectedSize !== null && etag.size() !== expectedSize)
+        throw new Error(`the body ended after ${etag.size()} of ${expectedSize} bytes`);
     } catch (error) {
       await rm(target, { force: true });
       throw error;
@@ -130,9 +138,27 @@ export function createObjectFiles(folder: string, pool: Pool) {
   }
 
   /** Makes a written blob the object of this name; the one before is removed. */
-  async function publish(bucket: string, name: string, blob: { version: string; size: number; etag: string }, meta: NewObject, upsert: boolean): Promise<StoredObject> {
-    const values = [bucket, name, blob.version, blob.size, blob.etag, meta.mimetype, meta.cacheControl, JSON.stringify(meta.userMetadata)];
-    const { rows: before } = await pool.query<{ version: string }>('select version from storage.objects where bucket_id = $1 and name = $2', [bucket, name]);
+  async function publish(
+    bucket: string,
+    name: string,
+    blob: { version: string; size: number; etag: string },
+    meta: NewObject,
+    upsert: boolean,
+  ): Promise<StoredObject> {
+    const values = [
+      bucket,
+      name,
+      blob.version,
+      blob.size,
+      blob.etag,
+      meta.mimetype,
+      meta.cacheControl,
+      JSON.stringify(meta.userMetadata),
+    ];
+    const { rows: before } = await pool.query<{ version: string }>(
+      'select version from storage.objects where bucket_id = $1 and name = $2',
+      [bucket, name],
+    );
     const { rows } = await pool.query<Row>(
       `insert into storage.objects (bucket_id, name, version, size, etag, mimetype, cache_control, user_metadata)
        values ($1,$2,$3,$4,$5,$6,$7,$8) on conflict (bucket_id, name) ${
@@ -156,7 +182,10 @@ export function createObjectFiles(folder: string, pool: Pool) {
     listBuckets: async (): Promise<Bucket[]> => [...(await readBuckets()).values()],
     bucket: async (id: string): Promise<Bucket | null> => (await readBuckets()).get(id) ?? null,
     async createBucket(id: string, isPublic: boolean): Promise<boolean> {
-      const { rowCount } = await pool.query('insert into storage.buckets (id, name, public) values ($1, $1, $2) on conflict do nothing', [id, isPublic]);
+      const { rowCount } = await pool.query(
+        'insert into storage.buckets (id, name, public) values ($1, $1, $2) on conflict do nothing',
+        [id, isPublic],
+      );
       buckets = null;
       return rowCount === 1;
     },
@@ -173,7 +202,10 @@ export function createObjectFiles(folder: string, pool: Pool) {
       return true;
     },
     async find(bucket: string, name: string): Promise<StoredObject | null> {
-      const { rows } = await pool.query<Row>(`select ${COLUMNS} from storage.objects where bucket_id = $1 and name = $2`, [bucket, name]);
+      const { rows } = await pool.query<Row>(
+        `select ${COLUMNS} from storage.objects where bucket_id = $1 and name = $2`,
+        [bucket, name],
+      );
       return rows[0] === undefined ? null : toObject(rows[0]);
     },
     /** In byte order, after `after`. */
@@ -184,7 +216,14 @@ export function createObjectFiles(folder: string, pool: Pool) {
       );
       return rows.map(toObject);
     },
-    async write(bucket: string, name: string, body: AsyncIterable<Buffer>, size: number | null, meta: NewObject, upsert: boolean): Promise<StoredObject> {
+    async write(
+      bucket: string,
+      name: string,
+      body: AsyncIterable<Buffer>,
+      size: number | null,
+      meta: NewObject,
+      upsert: boolean,
+    ): Promise<StoredObject> {
       return publish(bucket, name, await writeBlob(body, size), meta, upsert);
     },
     read(object: StoredObject, range: { start: number; end: number } | null): Readable {
@@ -193,7 +232,10 @@ export function createObjectFiles(folder: string, pool: Pool) {
     },
     /** Names that were there. */
     async remove(bucket: string, names: readonly string[]): Promise<StoredObject[]> {
-      const { rows } = await pool.query<Row>(`delete from storage.objects where bucket_id = $1 and name = any($2) returning ${COLUMNS}`, [bucket, names]);
+      const { rows } = await pool.query<Row>(
+        `delete from storage.objects where bucket_id = $1 and name = any($2) returning ${COLUMNS}`,
+        [bucket, names],
+      );
       for (const row of rows) await rm(pathOf(row.version), { force: true });
       return rows.map(toObject);
     },
@@ -207,26 +249,43 @@ export function createObjectFiles(folder: string, pool: Pool) {
     async writePart(id: string, part: number, body: AsyncIterable<Buffer>): Promise<string> {
       const md5 = createHash('md5');
       const target = join(multipart, id, String(part));
-      await pipeline(async function* () {
-        for await (const chunk of body) {
-          md5.update(chunk);
-          yield chunk;
-        }
-      }, createWriteStream(`${target}.new`));
+      await pipeline(
+        async function* () {
+          for await (const chunk of body) {
+            md5.update(chunk);
+            yield chunk;
+          }
+        },
+        createWriteStream(`${target}.new`),
+      );
       await rename(`${target}.new`, target);
       const etag = md5.digest('hex');
       partEtags.set(`${id}/${part}`, etag);
       return etag;
     },
     /** `null` when a named part is missing or is another one. */
-    async completeMultipart(bucket: string, name: string, id: string, parts: readonly { part: number; etag: string }[]): Promise<StoredObject | null> {
+    async completeMultipart(
+      bucket: string,
+      name: string,
+      id: string,
+      parts: readonly { part: number; etag: string }[],
+    ): Promise<StoredObject | null> {
       if (parts.length === 0 || parts.some(({ part, etag }) => partEtags.get(`${id}/${part}`) !== etag)) return null;
       const joined = async function* (): AsyncGenerator<Buffer> {
-        for (const { part } of parts) yield* createReadStream(join(multipart, id, String(part))) as AsyncIterable<Buffer>;
+        for (const { part } of parts)
+          yield* createReadStream(join(multipart, id, String(part))) as AsyncIterable<Buffer>;
       };
       const blob = await writeBlob(joined(), null);
-      const etag = `${createHash('md5').update(Buffer.concat(parts.map((one) => Buffer.from(one.etag, 'hex')))).digest('hex')}-${parts.length}`;
-      const stored = await publish(bucket, name, { ...blob, etag }, uploads.get(id) ?? { mimetype: null, cacheControl: null, userMetadata: {} }, true);
+      const etag = `${createHash('md5')
+        .update(Buffer.concat(parts.map((one) => Buffer.from(one.etag, 'hex'))))
+        .digest('hex')}-${parts.length}`;
+      const stored = await publish(
+        bucket,
+        name,
+        { ...blob, etag },
+        uploads.get(id) ?? { mimetype: null, cacheControl: null, userMetadata: {} },
+        true,
+      );
       await this.abortMultipart(id);
       return stored;
     },
@@ -237,7 +296,10 @@ export function createObjectFiles(folder: string, pool: Pool) {
     },
     /** Blobs on disk, for a test that none is left over. */
     async blobCount(): Promise<number> {
-      const entries = (await stat(blobs).catch(() => null)) === null ? [] : await readdir(blobs, { recursive: true, withFileTypes: true });
+      const entries =
+        (await stat(blobs).catch(() => null)) === null
+          ? []
+          : await readdir(blobs, { recursive: true, withFileTypes: true });
       return entries.filter((entry) => entry.isFile()).length;
     },
   };

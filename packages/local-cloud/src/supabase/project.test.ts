@@ -1,4 +1,14 @@
-import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import {
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
 import { startDatabaseServer, type DatabaseServer } from '@crossfade/database-server';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
@@ -16,13 +26,35 @@ let project: SupabaseProject;
 let service: SupabaseClient;
 
 const s3 = (secretAccessKey = 'secret', region = 'eu-west-1') =>
-  new S3Client({ endpoint: `${url}/storage/v1/s3`, region, forcePathStyle: true, credentials: { accessKeyId: 'key', secretAccessKey }, maxAttempts: 1, requestChecksumCalculation: 'WHEN_REQUIRED' });
+  new S3Client({
+    endpoint: `${url}/storage/v1/s3`,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: 'key', secretAccessKey },
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+  });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'crossfade-supabase-'));
   await chmod(folder, 0o755);
-  database = await startDatabaseServer({ folder: join(folder, 'db'), password: 'pw', databases: ['p'], durable: false });
-  project = await startSupabaseProject({ address: '127.0.0.52', port, folder, databaseUrl: database.url('p'), ref: 'abcdefghijklmnopqrst', jwtSecret: 'a secret of at least thirty-two bytes', managementToken: 'manage', s3: s3Keys, publicUrl: url });
+  database = await startDatabaseServer({
+    folder: join(folder, 'db'),
+    password: 'pw',
+    databases: ['p'],
+    durable: false,
+  });
+  project = await startSupabaseProject({
+    address: '127.0.0.52',
+    port,
+    folder,
+    databaseUrl: database.url('p'),
+    ref: 'abcdefghijklmnopqrst',
+    jwtSecret: 'a secret of at least thirty-two bytes',
+    managementToken: 'manage',
+    s3: s3Keys,
+    publicUrl: url,
+  });
   service = createClient(url, project.serviceKey);
   await service.storage.createBucket('media', { public: true });
   await project.createUser({ email: 'ada@example.com', password: 'one', tier: 'pro' });
@@ -49,20 +81,33 @@ describe("supabase-js, the vendor's own client", () => {
   it('uploads, lists, downloads and removes', async () => {
     const { client, id } = await signIn('ada@example.com', 'one');
     const name = `users/${id}/uploads/a tone.wav`;
-    expect((await client.storage.from('media').upload(name, Buffer.from('sound'), { contentType: 'audio/wav' })).error).toBeNull();
-    expect((await client.storage.from('media').upload(name, Buffer.from('again'), { contentType: 'audio/wav' })).error?.message).toContain('already exists');
+    expect(
+      (await client.storage.from('media').upload(name, Buffer.from('sound'), { contentType: 'audio/wav' })).error,
+    ).toBeNull();
+    expect(
+      (await client.storage.from('media').upload(name, Buffer.from('again'), { contentType: 'audio/wav' })).error
+        ?.message,
+    ).toContain('already exists');
     const { data } = await service.storage.from('media').list(`users/${id}/uploads`);
     expect(data?.map((one) => one.name)).toEqual(['a tone.wav']);
     expect(await (await client.storage.from('media').download(name)).data?.text()).toBe('sound');
-    expect(await (await fetch(client.storage.from('media').getPublicUrl(name).data.publicUrl, { headers: { range: 'bytes=1-2' } })).text()).toBe('ou');
+    expect(
+      await (
+        await fetch(client.storage.from('media').getPublicUrl(name).data.publicUrl, { headers: { range: 'bytes=1-2' } })
+      ).text(),
+    ).toBe('ou');
     expect((await client.storage.from('media').remove([name])).data?.length).toBe(1);
   });
   it("does not let a user write below another's name, nor see another's rows", async () => {
     const ada = await signIn('ada@example.com', 'one');
     const bob = await signIn('bob@example.com', 'two');
-    expect((await bob.client.storage.from('media').upload(`users/${ada.id}/x.wav`, Buffer.from('x'))).error).not.toBeNull();
+    expect(
+      (await bob.client.storage.from('media').upload(`users/${ada.id}/x.wav`, Buffer.from('x'))).error,
+    ).not.toBeNull();
     expect((await ada.client.from('uploads').insert({ user_id: ada.id, file_url: 'u', title: 't' })).error).toBeNull();
-    expect((await bob.client.from('uploads').insert({ user_id: ada.id, file_url: 'u', title: 't' })).error?.code).toBe('42501');
+    expect((await bob.client.from('uploads').insert({ user_id: ada.id, file_url: 'u', title: 't' })).error?.code).toBe(
+      '42501',
+    );
     expect((await ada.client.from('uploads').select('title')).data).toEqual([{ title: 't' }]);
     expect((await bob.client.from('uploads').select('title')).data).toEqual([]);
   });
@@ -72,13 +117,33 @@ describe('the S3 protocol', () => {
   it('keeps bytes, type, cache header and metadata, and pages its listing in byte order', async () => {
     const client = s3();
     for (const key of ['b/2', 'a', 'b/1', 'Z']) {
-      await client.send(new PutObjectCommand({ Bucket: 'media', Key: `s3/${key}`, Body: key, ContentType: 'audio/mpeg', CacheControl: 'max-age=7', Metadata: { mood: 'blue' } }));
+      await client.send(
+        new PutObjectCommand({
+          Bucket: 'media',
+          Key: `s3/${key}`,
+          Body: key,
+          ContentType: 'audio/mpeg',
+          CacheControl: 'max-age=7',
+          Metadata: { mood: 'blue' },
+        }),
+      );
     }
     const head = await client.send(new HeadObjectCommand({ Bucket: 'media', Key: 's3/a' }));
     expect([head.ContentType, head.CacheControl, head.Metadata]).toEqual(['audio/mpeg', 'max-age=7', { mood: 'blue' }]);
     const first = await client.send(new ListObjectsV2Command({ Bucket: 'media', Prefix: 's3/', MaxKeys: 3 }));
-    const second = await client.send(new ListObjectsV2Command({ Bucket: 'media', Prefix: 's3/', ContinuationToken: first.NextContinuationToken ?? '' }));
-    expect([...(first.Contents ?? []), ...(second.Contents ?? [])].map((one) => one.Key)).toEqual(['s3/Z', 's3/a', 's3/b/1', 's3/b/2']);
+    const second = await client.send(
+      new ListObjectsV2Command({
+        Bucket: 'media',
+        Prefix: 's3/',
+        ContinuationToken: first.NextContinuationToken ?? '',
+      }),
+    );
+    expect([...(first.Contents ?? []), ...(second.Contents ?? [])].map((one) => one.Key)).toEqual([
+      's3/Z',
+      's3/a',
+      's3/b/1',
+      's3/b/2',
+    ]);
     const folders = await client.send(new ListObjectsV2Command({ Bucket: 'media', Prefix: 's3/', Delimiter: '/' }));
     expect(folders.CommonPrefixes?.map((one) => one.Prefix)).toEqual(['s3/b/']);
     await client.send(new DeleteObjectCommand({ Bucket: 'media', Key: 's3/a' }));
@@ -91,16 +156,22 @@ describe('the S3 protocol', () => {
     const part = Buffer.alloc(5 * 1024 * 1024, 1);
     const parts = [];
     for (const PartNumber of [1, 2]) {
-      const { ETag } = await client.send(new UploadPartCommand({ ...target, UploadId: UploadId ?? '', PartNumber, Body: part }));
+      const { ETag } = await client.send(
+        new UploadPartCommand({ ...target, UploadId: UploadId ?? '', PartNumber, Body: part }),
+      );
       parts.push({ PartNumber, ETag: ETag ?? '' });
     }
-    const { ETag } = await client.send(new CompleteMultipartUploadCommand({ ...target, UploadId: UploadId ?? '', MultipartUpload: { Parts: parts } }));
+    const { ETag } = await client.send(
+      new CompleteMultipartUploadCommand({ ...target, UploadId: UploadId ?? '', MultipartUpload: { Parts: parts } }),
+    );
     expect(ETag).toMatch(/-2"$/);
     expect((await client.send(new HeadObjectCommand(target))).ContentLength).toBe(part.byteLength * 2);
   });
   it('refuses a wrong secret and a wrong region', async () => {
     await expect(s3('wrong').send(new ListObjectsV2Command({ Bucket: 'media' }))).rejects.toThrow(/authenticated/);
-    await expect(s3('secret', 'us-east-1').send(new ListObjectsV2Command({ Bucket: 'media' }))).rejects.toThrow(/authenticated/);
+    await expect(s3('secret', 'us-east-1').send(new ListObjectsV2Command({ Bucket: 'media' }))).rejects.toThrow(
+      /authenticated/,
+    );
   });
 });
 
@@ -109,7 +180,11 @@ it('answers as the vendor does: 400 with the status in the body, a private bucke
   expect([missing.status, await missing.json()]).toMatchObject([400, { statusCode: '404', code: 'NoSuchKey' }]);
   await service.storage.createBucket('closed', { public: false });
   expect((await fetch(`${url}/storage/v1/object/public/closed/x`)).status).toBe(400);
-  const odd = await fetch(`${url}/storage/v1/object/media/${encodeURIComponent('naïve#.wav')}`, { method: 'POST', headers: { authorization: `Bearer ${project.serviceKey}` }, body: 'x' });
+  const odd = await fetch(`${url}/storage/v1/object/media/${encodeURIComponent('naïve#.wav')}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${project.serviceKey}` },
+    body: 'x',
+  });
   expect(await odd.json()).toMatchObject({ code: 'InvalidKey' });
   expect((await fetch(`${url}/nowhere`)).status).toBe(404);
 });
@@ -119,6 +194,8 @@ it('counts storage requests for whoever holds the management token', async () =>
   await fetch(`${url}/storage/v1/object/public/media/nothing`);
   const counts = `${url}/v1/projects/abcdefghijklmnopqrst/analytics/endpoints/usage.api-counts?iso_timestamp_start=${new Date(since).toISOString()}&iso_timestamp_end=${new Date(Date.now() + 2000).toISOString()}`;
   expect((await fetch(counts)).status).toBe(401);
-  const { result } = (await (await fetch(counts, { headers: { authorization: 'Bearer manage' } })).json()) as { result: { total_storage_requests: number }[] };
+  const { result } = (await (await fetch(counts, { headers: { authorization: 'Bearer manage' } })).json()) as {
+    result: { total_storage_requests: number }[];
+  };
   expect(result.reduce((sum, one) => sum + one.total_storage_requests, 0)).toBeGreaterThan(0);
 });

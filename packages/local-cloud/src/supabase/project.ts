@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { sendJson } from './answer.ts';
 import { createAuthApi } from './auth-api.ts';
 import { createObjectFiles } from './object-files.ts';
@@ -39,7 +39,7 @@ const CORS = {
 
 /** One Supabase project: Storage (REST and S3), Auth, a sliver of PostgREST, and what the vendor counts. */
 export async function startSupabaseProject(options: SupabaseProjectOptions): Promise<SupabaseProject> {
-  const pool = new pg.Pool({ connectionString: options.databaseUrl, max: 12 });
+  const pool = new Pool({ connectionString: options.databaseUrl, max: 12 });
   pool.on('error', () => {});
   await createSchema(pool);
   const tokens = await createTokens(options.jwtSecret, `${options.publicUrl}/auth/v1`, options.ref);
@@ -51,13 +51,20 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
   const counts = createRequestCounts();
 
   async function manage(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
-    if (request.headers.authorization !== `Bearer ${options.managementToken}`) return sendJson(response, 401, { message: 'Unauthorized' });
-    if (url.pathname !== `/v1/projects/${options.ref}/analytics/endpoints/usage.api-counts`) return sendJson(response, 404, { message: `Cannot GET ${url.pathname}` });
+    if (request.headers.authorization !== `Bearer ${options.managementToken}`)
+      return sendJson(response, 401, { message: 'Unauthorized' });
+    if (url.pathname !== `/v1/projects/${options.ref}/analytics/endpoints/usage.api-counts`)
+      return sendJson(response, 404, { message: `Cannot GET ${url.pathname}` });
     const since = Date.parse(url.searchParams.get('iso_timestamp_start') ?? '');
     const until = Date.parse(url.searchParams.get('iso_timestamp_end') ?? '');
-    const rows = counts.between(Number.isNaN(since) ? Date.now() - 15 * 60_000 : since, Number.isNaN(until) ? Date.now() : until);
+    const rows = counts.between(
+      Number.isNaN(since) ? Date.now() - 15 * 60_000 : since,
+      Number.isNaN(until) ? Date.now() : until,
+    );
     const zero = { total_auth_requests: 0, total_realtime_requests: 0, total_rest_requests: 0 };
-    return sendJson(response, 200, { result: rows.map(({ timestamp, total }) => ({ timestamp, ...zero, total_storage_requests: total })) });
+    return sendJson(response, 200, {
+      result: rows.map(({ timestamp, total }) => ({ timestamp, ...zero, total_storage_requests: total })),
+    });
   }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -76,7 +83,9 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
     if (pathname.startsWith('/auth/v1/')) return auth.handle(request, response, url);
     if (pathname.startsWith('/rest/v1/')) {
       const caller = await tokens.caller(request);
-      return caller === null ? sendJson(response, 401, { code: 'PGRST301', message: 'JWSError JWSInvalidSignature' }) : rest(request, response, url, caller);
+      return caller === null
+        ? sendJson(response, 401, { code: 'PGRST301', message: 'JWSError JWSInvalidSignature' })
+        : rest(request, response, url, caller);
     }
     if (pathname.startsWith('/v1/projects/')) return manage(request, response, url);
     return sendJson(response, 404, { message: 'no Route matched with those values' });
@@ -86,9 +95,18 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
     route(request, response).catch((error: unknown) => {
       // What the client broke off needs no answer; everything else is the vendor's 500.
       if (request.destroyed && !request.complete) return response.destroy();
-      console.error(`supabase ${options.ref}: ${request.method} ${(request.url ?? '').split('?')[0]}:`, error instanceof Error ? error.message : error);
+      console.error(
+        `supabase ${options.ref}: ${request.method} ${(request.url ?? '').split('?')[0]}:`,
+        error instanceof Error ? error.message : error,
+      );
       if (response.headersSent) response.destroy();
-      else sendJson(response, 500, { statusCode: '500', error: 'Internal', message: 'Internal Server Error', code: 'InternalError' });
+      else
+        sendJson(response, 500, {
+          statusCode: '500',
+          error: 'Internal',
+          message: 'Internal Server Error',
+          code: 'InternalError',
+        });
     });
   });
   server.keepAliveTimeout = 65_000;

@@ -1,5 +1,8 @@
 /** Storage requests by second, as the vendor's usage counts them. Kept in memory: a restart begins anew. */
-export function createRequestCounts(): { count(): void; between(since: number, until: number): { timestamp: string; total: number }[] } {
+export function createRequestCounts(): {
+  count(): void;
+  between(since: number, until: number): { timestamp: string; total: number }[];
+} {
   const seconds = new Map<number, number>();
   return {
     count() {

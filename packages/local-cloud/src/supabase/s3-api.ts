@@ -7,20 +7,32 @@ import { verifySignature, type S3Keys } from './s3-signature.ts';
 
 const PAGE = 1000;
 const parser = new XMLParser({ parseTagValue: false, isArray: (name) => name === 'Part' || name === 'Object' });
-const completion = v.object({ CompleteMultipartUpload: v.object({ Part: v.array(v.object({ PartNumber: v.string(), ETag: v.string() })) }) });
+const completion = v.object({
+  CompleteMultipartUpload: v.object({ Part: v.array(v.object({ PartNumber: v.string(), ETag: v.string() })) }),
+});
 const deletion = v.object({ Delete: v.object({ Object: v.array(v.object({ Key: v.string() })) }) });
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const escape = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 function sendXml(response: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
   const text = `<?xml version="1.0" encoding="UTF-8"?>${body}`;
-  response.writeHead(status, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(text), ...headers });
+  response.writeHead(status, {
+    'content-type': 'application/xml',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
   response.end(text);
 }
 
 function sendError(response: ServerResponse, status: number, code: string, message: string): void {
   // The real server may answer without having read the body, and a connection reused after that hangs.
-  sendXml(response, status, `<Error><Code>${code}</Code><Message>${escape(message)}</Message></Error>`, status >= 400 ? { connection: 'close' } : {});
+  sendXml(
+    response,
+    status,
+    `<Error><Code>${code}</Code><Message>${escape(message)}</Message></Error>`,
+    status >= 400 ? { connection: 'close' } : {},
+  );
 }
 
 async function bodyText(request: IncomingMessage): Promise<string> {
@@ -34,7 +46,11 @@ function newObject(request: IncomingMessage): NewObject {
     name.startsWith('x-amz-meta-') ? [[name.slice('x-amz-meta-'.length), String(value)] as const] : [],
   );
   // As measured: Content-Disposition is dropped; a wrong Content-MD5 or checksum is not noticed.
-  return { mimetype: request.headers['content-type'] ?? null, cacheControl: request.headers['cache-control'] ?? null, userMetadata: Object.fromEntries(userMetadata) };
+  return {
+    mimetype: request.headers['content-type'] ?? null,
+    cacheControl: request.headers['cache-control'] ?? null,
+    userMetadata: Object.fromEntries(userMetadata),
+  };
 }
 
 /** Supabase Storage's S3 protocol, path style, below `/storage/v1/s3`. Its keys pass every policy. */
@@ -45,11 +61,12 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
     const most = Math.min(Number(query.get('max-keys') ?? PAGE), PAGE);
     const token = query.get('continuation-token');
     let after = token === null ? (query.get('start-after') ?? '') : Buffer.from(token, 'base64').toString();
-    const encode = query.get('encoding-type') === 'url' ? (text: string) => encodeURIComponent(text).replaceAll('%2F', '/') : escape;
+    const encode =
+      query.get('encoding-type') === 'url' ? (text: string) => encodeURIComponent(text).replaceAll('%2F', '/') : escape;
     const contents: StoredObject[] = [];
     const folders = new Set<string>();
     let truncated = false;
-    for (let more = true; more && !truncated; ) {
+    for (let more = true; more && !truncated;) {
       const page = await files.list(bucket, { prefix, after, limit: most + 1 });
       more = page.length > most;
       for (const object of page) {
@@ -71,12 +88,22 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
       `<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${escape(bucket)}</Name><Prefix>${encode(prefix)}</Prefix><KeyCount>${contents.length + folders.size}</KeyCount><MaxKeys>${most}</MaxKeys><IsTruncated>${truncated}</IsTruncated>${
         next === null ? '' : `<NextContinuationToken>${next}</NextContinuationToken>`
       }${contents
-        .map((one) => `<Contents><Key>${encode(one.name)}</Key><LastModified>${one.updatedAt.toISOString()}</LastModified><ETag>&quot;${one.etag}&quot;</ETag><Size>${one.size}</Size><StorageClass>STANDARD</StorageClass></Contents>`)
-        .join('')}${[...folders].map((folder) => `<CommonPrefixes><Prefix>${encode(folder)}</Prefix></CommonPrefixes>`).join('')}</ListBucketResult>`,
+        .map(
+          (one) =>
+            `<Contents><Key>${encode(one.name)}</Key><LastModified>${one.updatedAt.toISOString()}</LastModified><ETag>&quot;${one.etag}&quot;</ETag><Size>${one.size}</Size><StorageClass>STANDARD</StorageClass></Contents>`,
+        )
+        .join(
+          '',
+        )}${[...folders].map((folder) => `<CommonPrefixes><Prefix>${encode(folder)}</Prefix></CommonPrefixes>`).join('')}</ListBucketResult>`,
     );
   }
 
-  async function onBucket(request: IncomingMessage, response: ServerResponse, bucket: string, query: URLSearchParams): Promise<void> {
+  async function onBucket(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bucket: string,
+    query: URLSearchParams,
+  ): Promise<void> {
     const exists = (await files.bucket(bucket)) !== null;
     // As measured, `PUT ?versioning`, `?lifecycle` and `?cors` are routed here too.
     if (request.method === 'PUT') {
@@ -92,18 +119,38 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
       if (!parsed.success) return sendError(response, 400, 'MalformedXML', 'The XML you provided was not well-formed');
       const names = parsed.output.Delete.Object.map((one) => one.Key);
       await files.remove(bucket, names);
-      return sendXml(response, 200, `<DeleteResult>${names.map((name) => `<Deleted><Key>${escape(name)}</Key></Deleted>`).join('')}</DeleteResult>`);
+      return sendXml(
+        response,
+        200,
+        `<DeleteResult>${names.map((name) => `<Deleted><Key>${escape(name)}</Key></Deleted>`).join('')}</DeleteResult>`,
+      );
     }
-    return sendError(response, 501, 'NotImplemented', 'A header or query you provided implies functionality that is not implemented');
+    return sendError(
+      response,
+      501,
+      'NotImplemented',
+      'A header or query you provided implies functionality that is not implemented',
+    );
   }
 
-  async function onMultipart(request: IncomingMessage, response: ServerResponse, bucket: string, name: string, query: URLSearchParams): Promise<void> {
+  async function onMultipart(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bucket: string,
+    name: string,
+    query: URLSearchParams,
+  ): Promise<void> {
     if (request.method === 'POST' && query.has('uploads')) {
       const id = await files.beginMultipart(newObject(request));
-      return sendXml(response, 200, `<InitiateMultipartUploadResult><Bucket>${escape(bucket)}</Bucket><Key>${escape(name)}</Key><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
+      return sendXml(
+        response,
+        200,
+        `<InitiateMultipartUploadResult><Bucket>${escape(bucket)}</Bucket><Key>${escape(name)}</Key><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
+      );
     }
     const id = query.get('uploadId') ?? '';
-    if (!files.hasMultipart(id)) return sendError(response, 404, 'NoSuchUpload', 'The specified multipart upload does not exist');
+    if (!files.hasMultipart(id))
+      return sendError(response, 404, 'NoSuchUpload', 'The specified multipart upload does not exist');
     if (request.method === 'PUT') {
       const etag = await files.writePart(id, Number(query.get('partNumber')), request);
       return void response.writeHead(200, { etag: `"${etag}"` }).end();
@@ -114,16 +161,30 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
     }
     const parsed = v.safeParse(completion, parser.parse(await bodyText(request)));
     if (!parsed.success) return sendError(response, 400, 'MalformedXML', 'The XML you provided was not well-formed');
-    const parts = parsed.output.CompleteMultipartUpload.Part.map((part) => ({ part: Number(part.PartNumber), etag: part.ETag.replaceAll('&quot;', '').replaceAll('"', '') }));
+    const parts = parsed.output.CompleteMultipartUpload.Part.map((part) => ({
+      part: Number(part.PartNumber),
+      etag: part.ETag.replaceAll('&quot;', '').replaceAll('"', ''),
+    }));
     const stored = await files.completeMultipart(bucket, name, id, parts);
-    if (stored === null) return sendError(response, 400, 'InvalidPart', 'One or more of the specified parts could not be found');
-    return sendXml(response, 200, `<CompleteMultipartUploadResult><Bucket>${escape(bucket)}</Bucket><Key>${escape(name)}</Key><ETag>&quot;${stored.etag}&quot;</ETag></CompleteMultipartUploadResult>`);
+    if (stored === null)
+      return sendError(response, 400, 'InvalidPart', 'One or more of the specified parts could not be found');
+    return sendXml(
+      response,
+      200,
+      `<CompleteMultipartUploadResult><Bucket>${escape(bucket)}</Bucket><Key>${escape(name)}</Key><ETag>&quot;${stored.etag}&quot;</ETag></CompleteMultipartUploadResult>`,
+    );
   }
 
-  async function onObject(request: IncomingMessage, response: ServerResponse, bucket: string, name: string): Promise<void> {
+  async function onObject(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bucket: string,
+    name: string,
+  ): Promise<void> {
     if (request.method === 'PUT') {
       const length = request.headers['content-length'];
-      if (length === undefined) return sendError(response, 411, 'MissingContentLength', 'You must provide the Content-Length HTTP header');
+      if (length === undefined)
+        return sendError(response, 411, 'MissingContentLength', 'You must provide the Content-Length HTTP header');
       const stored = await files.write(bucket, name, request, Number(length), newObject(request), true);
       return void response.writeHead(200, { etag: `"${stored.etag}"` }).end();
     }
@@ -132,23 +193,41 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
       return void response.writeHead(204).end();
     }
     const object = await files.find(bucket, name);
-    if (object === null) return request.method === 'HEAD' ? void response.writeHead(404).end() : sendError(response, 404, 'NoSuchKey', 'The specified key does not exist');
-    return sendObject(request, response, files, object, () => sendError(response, 416, 'InvalidRange', 'The requested range is not satisfiable'));
+    if (object === null)
+      return request.method === 'HEAD'
+        ? void response.writeHead(404).end()
+        : sendError(response, 404, 'NoSuchKey', 'The specified key does not exist');
+    return sendObject(request, response, files, object, () =>
+      sendError(response, 416, 'InvalidRange', 'The requested range is not satisfiable'),
+    );
   }
 
   return async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     const rawPath = (request.url ?? '').split('?')[0] ?? '';
     const verdict = verifySignature(request, rawPath, url.searchParams, keys);
     if (verdict !== 'ok') return sendError(response, 403, verdict, 'The request could not be authenticated');
-    const [bucket = '', ...rest] = url.pathname.slice('/storage/v1/s3'.length).split('/').slice(1).map(decodeURIComponent);
+    const [bucket = '', ...rest] = url.pathname
+      .slice('/storage/v1/s3'.length)
+      .split('/')
+      .slice(1)
+      .map(decodeURIComponent);
     const name = rest.join('/');
     if (bucket === '') {
-      const buckets = (await files.listBuckets()).map((one) => `<Bucket><Name>${escape(one.id)}</Name><CreationDate>${one.createdAt.toISOString()}</CreationDate></Bucket>`);
-      return sendXml(response, 200, `<ListAllMyBucketsResult><Buckets>${buckets.join('')}</Buckets></ListAllMyBucketsResult>`);
+      const buckets = (await files.listBuckets()).map(
+        (one) =>
+          `<Bucket><Name>${escape(one.id)}</Name><CreationDate>${one.createdAt.toISOString()}</CreationDate></Bucket>`,
+      );
+      return sendXml(
+        response,
+        200,
+        `<ListAllMyBucketsResult><Buckets>${buckets.join('')}</Buckets></ListAllMyBucketsResult>`,
+      );
     }
     if (name === '') return onBucket(request, response, bucket, url.searchParams);
-    if ((await files.bucket(bucket)) === null) return sendError(response, 404, 'NoSuchBucket', 'The specified bucket does not exist');
-    if (url.searchParams.has('uploads') || url.searchParams.has('uploadId')) return onMultipart(request, response, bucket, name, url.searchParams);
+    if ((await files.bucket(bucket)) === null)
+      return sendError(response, 404, 'NoSuchBucket', 'The specified bucket does not exist');
+    if (url.searchParams.has('uploads') || url.searchParams.has('uploadId'))
+      return onMultipart(request, response, bucket, name, url.searchParams);
     return onObject(request, response, bucket, name);
   };
 }

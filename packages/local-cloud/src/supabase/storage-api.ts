@@ -29,10 +29,23 @@ export function refuse(response: ServerResponse, code: StorageFailure): void {
   sendJson(response, 400, { statusCode, error, message, code });
 }
 
-const listV1 = v.object({ prefix: v.optional(v.string(), ''), limit: v.optional(v.number(), 100), offset: v.optional(v.number(), 0) });
-const listV2 = v.object({ prefix: v.optional(v.string(), ''), limit: v.optional(v.number(), 1000), cursor: v.optional(v.string()), with_delimiter: v.optional(v.boolean(), false) });
+const listV1 = v.object({
+  prefix: v.optional(v.string(), ''),
+  limit: v.optional(v.number(), 100),
+  offset: v.optional(v.number(), 0),
+});
+const listV2 = v.object({
+  prefix: v.optional(v.string(), ''),
+  limit: v.optional(v.number(), 1000),
+  cursor: v.optional(v.string()),
+  with_delimiter: v.optional(v.boolean(), false),
+});
 const removal = v.object({ prefixes: v.array(v.string()) });
-const bucketBody = v.object({ id: v.optional(v.string()), name: v.optional(v.string()), public: v.optional(v.boolean(), false) });
+const bucketBody = v.object({
+  id: v.optional(v.string()),
+  name: v.optional(v.string()),
+  public: v.optional(v.boolean(), false),
+});
 
 function may(caller: Caller, action: 'read' | 'write', bucket: Bucket, name: string): boolean {
   if (caller.role === 'service_role') return true;
@@ -46,7 +59,15 @@ const metadata = (object: StoredObject) => ({
   updated_at: object.updatedAt.toISOString(),
   created_at: object.createdAt.toISOString(),
   last_accessed_at: object.updatedAt.toISOString(),
-  metadata: { eTag: `"${object.etag}"`, size: object.size, mimetype: object.mimetype, cacheControl: object.cacheControl, lastModified: object.updatedAt.toISOString(), contentLength: object.size, httpStatusCode: 200 },
+  metadata: {
+    eTag: `"${object.etag}"`,
+    size: object.size,
+    mimetype: object.mimetype,
+    cacheControl: object.cacheControl,
+    lastModified: object.updatedAt.toISOString(),
+    contentLength: object.size,
+    httpStatusCode: 200,
+  },
 });
 const bucketJson = (bucket: Bucket) => ({
   id: bucket.id,
@@ -68,13 +89,19 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
     await sendObject(request, response, files, object, () => refuse(response, 'InvalidRange'));
   }
 
-  async function upload(request: IncomingMessage, response: ServerResponse, bucket: string, name: string): Promise<void> {
+  async function upload(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bucket: string,
+    name: string,
+  ): Promise<void> {
     const upsert = request.method === 'PUT' || request.headers['x-upsert'] === 'true';
     const type = request.headers['content-type'] ?? 'application/octet-stream';
     let body: AsyncIterable<Buffer> = request;
     let mimetype: string | null = type;
     let cacheControl = request.headers['cache-control'] ?? null;
-    let size: number | null = request.headers['content-length'] === undefined ? null : Number(request.headers['content-length']);
+    let size: number | null =
+      request.headers['content-length'] === undefined ? null : Number(request.headers['content-length']);
     if (type.startsWith('multipart/form-data')) {
       // Browsers' uploads: small files of one form, which the platform's own parser takes apart.
       const form = await new Response(await collect(request), { headers: { 'content-type': type } }).formData();
@@ -89,7 +116,12 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
       const given = form.get('cacheControl');
       cacheControl = typeof given === 'string' ? given : null;
     }
-    const meta = { mimetype, cacheControl: cacheControl === null ? 'no-cache' : /^\d+$/.test(cacheControl) ? `max-age=${cacheControl}` : cacheControl, userMetadata: {} };
+    const meta = {
+      mimetype,
+      cacheControl:
+        cacheControl === null ? 'no-cache' : /^\d+$/.test(cacheControl) ? `max-age=${cacheControl}` : cacheControl,
+      userMetadata: {},
+    };
     try {
       const stored = await files.write(bucket, name, body, size, meta, upsert);
       sendJson(response, 200, { Key: `${bucket}/${name}`, Id: stored.version }, { etag: `"${stored.etag}"` });
@@ -99,14 +131,21 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
     }
   }
 
-  async function buckets(request: IncomingMessage, response: ServerResponse, id: string, caller: Caller): Promise<void> {
+  async function buckets(
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+    caller: Caller,
+  ): Promise<void> {
     if (caller.role !== 'service_role') return refuse(response, 'AccessDenied');
     if (id === '') {
       if (request.method === 'GET') return sendJson(response, 200, (await files.listBuckets()).map(bucketJson));
       const body = v.safeParse(bucketBody, await readJson(request));
       const name = body.success ? (body.output.id ?? body.output.name) : undefined;
       if (!body.success || name === undefined) return refuse(response, 'InvalidRequest');
-      return (await files.createBucket(name, body.output.public)) ? sendJson(response, 200, { name }) : refuse(response, 'ResourceAlreadyExists');
+      return (await files.createBucket(name, body.output.public))
+        ? sendJson(response, 200, { name })
+        : refuse(response, 'ResourceAlreadyExists');
     }
     const bucket = await files.bucket(id.replace(/\/empty$/, ''));
     if (bucket === null) return refuse(response, 'NoSuchBucket');
@@ -120,16 +159,27 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
     if (request.method === 'POST' && id.endsWith('/empty')) {
       // The real one queues this and answers at once.
       const all = await files.list(bucket.id, { prefix: '', after: '', limit: 200_000 });
-      await files.remove(bucket.id, all.map((object) => object.name));
+      await files.remove(
+        bucket.id,
+        all.map((object) => object.name),
+      );
       return sendJson(response, 200, { message: 'Empty bucket has been queued. Completion may take up to an hour.' });
     }
     if (request.method === 'DELETE') {
-      return (await files.deleteBucket(bucket.id)) ? sendJson(response, 200, { message: 'Successfully deleted' }) : refuse(response, 'ResourceNotEmpty');
+      return (await files.deleteBucket(bucket.id))
+        ? sendJson(response, 200, { message: 'Successfully deleted' })
+        : refuse(response, 'ResourceNotEmpty');
     }
     return refuse(response, 'NoSuchRoute');
   }
 
-  async function list(request: IncomingMessage, response: ServerResponse, bucket: string, version: 'v1' | 'v2', caller: Caller): Promise<void> {
+  async function list(
+    request: IncomingMessage,
+    response: ServerResponse,
+    bucket: string,
+    version: 'v1' | 'v2',
+    caller: Caller,
+  ): Promise<void> {
     if (caller.role === 'anon') return refuse(response, 'AccessDenied');
     const asked = await readJson(request);
     if (version === 'v2') {
@@ -137,24 +187,48 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
       if (!body.success) return refuse(response, 'InvalidRequest');
       const { prefix, limit, cursor = '' } = body.output;
       const most = Math.min(limit, 1000);
-      const found = await files.list(bucket, { prefix, after: Buffer.from(cursor, 'base64').toString(), limit: most + 1 });
+      const found = await files.list(bucket, {
+        prefix,
+        after: Buffer.from(cursor, 'base64').toString(),
+        limit: most + 1,
+      });
       const objects = found.slice(0, most);
       const hasNext = found.length > most;
-      return sendJson(response, 200, { hasNext, ...(hasNext ? { nextCursor: Buffer.from(objects.at(-1)?.name ?? '').toString('base64') } : {}), folders: [], objects: objects.map(metadata) });
+      return sendJson(response, 200, {
+        hasNext,
+        ...(hasNext ? { nextCursor: Buffer.from(objects.at(-1)?.name ?? '').toString('base64') } : {}),
+        folders: [],
+        objects: objects.map(metadata),
+      });
     }
     const body = v.safeParse(listV1, asked);
     if (!body.success) return refuse(response, 'InvalidRequest');
     // One level: what lies deeper shows as a folder, an entry without an id.
-    const prefix = body.output.prefix === '' || body.output.prefix.endsWith('/') ? body.output.prefix : `${body.output.prefix}/`;
+    const prefix =
+      body.output.prefix === '' || body.output.prefix.endsWith('/') ? body.output.prefix : `${body.output.prefix}/`;
     const level = new Map<string, unknown>();
     for (const object of await files.list(bucket, { prefix, after: '', limit: 200_000 })) {
       const [name = '', ...deeper] = object.name.slice(prefix.length).split('/');
-      level.set(name, deeper.length === 0 ? { ...metadata(object), name } : { name, id: null, updated_at: null, created_at: null, last_accessed_at: null, metadata: null });
+      level.set(
+        name,
+        deeper.length === 0
+          ? { ...metadata(object), name }
+          : { name, id: null, updated_at: null, created_at: null, last_accessed_at: null, metadata: null },
+      );
     }
-    return sendJson(response, 200, [...level.values()].slice(body.output.offset, body.output.offset + body.output.limit));
+    return sendJson(
+      response,
+      200,
+      [...level.values()].slice(body.output.offset, body.output.offset + body.output.limit),
+    );
   }
 
-  async function signedDownload(request: IncomingMessage, response: ServerResponse, url: URL, path: string): Promise<void> {
+  async function signedDownload(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: URL,
+    path: string,
+  ): Promise<void> {
     const named = await tokens.objectOf(url.searchParams.get('token') ?? '');
     if (named === null || named !== path) return refuse(response, 'InvalidJWT');
     const [bucket = '', ...rest] = path.split('/');
@@ -170,7 +244,8 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
       if (bucket === null || !bucket.public) return refuse(response, 'NoSuchBucket');
       return send(request, response, bucket.id, rest.slice(2).join('/'));
     }
-    if (area === 'object' && rest[0] === 'sign' && request.method === 'GET') return signedDownload(request, response, url, rest.slice(1).join('/'));
+    if (area === 'object' && rest[0] === 'sign' && request.method === 'GET')
+      return signedDownload(request, response, url, rest.slice(1).join('/'));
     if (caller === null) return refuse(response, 'InvalidJWT');
     if (area === 'bucket') return buckets(request, response, rest.join('/'), caller);
     if (area !== 'object') return refuse(response, 'NoSuchRoute');
@@ -179,7 +254,8 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
     const bucket = await files.bucket((named ? rest[1] : first) ?? '');
     if (bucket === null) return refuse(response, 'NoSuchBucket');
     const name = rest.slice(named ? 2 : 1).join('/');
-    if (first === 'list' || first === 'list-v2') return list(request, response, bucket.id, first === 'list' ? 'v1' : 'v2', caller);
+    if (first === 'list' || first === 'list-v2')
+      return list(request, response, bucket.id, first === 'list' ? 'v1' : 'v2', caller);
     if (request.method === 'DELETE' && name === '') {
       const body = v.safeParse(removal, await readJson(request));
       if (!body.success || body.output.prefixes.length > MOST_DELETED) return refuse(response, 'InvalidRequest');
@@ -194,7 +270,14 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
         if (!may(caller, 'read', bucket, name)) return refuse(response, 'NoSuchKey');
         if (first !== 'info') return send(request, response, bucket.id, name);
         const object = await files.find(bucket.id, name);
-        return object === null ? refuse(response, 'NoSuchKey') : sendJson(response, 200, { ...metadata(object), size: object.size, etag: object.etag, content_type: object.mimetype });
+        return object === null
+          ? refuse(response, 'NoSuchKey')
+          : sendJson(response, 200, {
+              ...metadata(object),
+              size: object.size,
+              etag: object.etag,
+              content_type: object.mimetype,
+            });
       }
       case 'POST':
       case 'PUT': {
@@ -210,7 +293,9 @@ export function createStorageApi(files: ObjectFiles, tokens: Tokens) {
       case 'DELETE': {
         if (!may(caller, 'write', bucket, name)) return refuse(response, 'NoSuchKey');
         const [gone] = await files.remove(bucket.id, [name]);
-        return gone === undefined ? refuse(response, 'NoSuchKey') : sendJson(response, 200, { message: 'Successfully deleted' });
+        return gone === undefined
+          ? refuse(response, 'NoSuchKey')
+          : sendJson(response, 200, { message: 'Successfully deleted' });
       }
       default:
         return refuse(response, 'NoSuchRoute');

@@ -27,10 +27,18 @@ export interface Tokens {
 export async function createTokens(jwtSecret: string, issuer: string, ref: string): Promise<Tokens> {
   const key = new TextEncoder().encode(jwtSecret);
   const sign = (claims: Record<string, unknown>, expires: string | number): Promise<string> =>
-    new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).setIssuedAt().setExpirationTime(expires).sign(key);
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .setIssuedAt()
+      .setExpirationTime(expires)
+      .sign(key);
   // Issued at a fixed moment, so that a restart gives the same keys.
   const apiKey = (role: string): Promise<string> =>
-    new SignJWT({ iss: 'supabase', ref, role }).setProtectedHeader({ alg: 'HS256', typ: 'JWT' }).setIssuedAt(1_700_000_000).setExpirationTime(YEARS).sign(key);
+    new SignJWT({ iss: 'supabase', ref, role })
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .setIssuedAt(1_700_000_000)
+      .setExpirationTime(YEARS)
+      .sign(key);
   const [anonKey, serviceKey] = await Promise.all([apiKey('anon'), apiKey('service_role')]);
   const known = new Map<string, { until: number; caller: Caller }>();
 
@@ -52,7 +60,8 @@ export async function createTokens(jwtSecret: string, issuer: string, ref: strin
   return {
     anonKey,
     serviceKey,
-    forUser: ({ id, email }) => sign({ sub: id, email, role: 'authenticated', aud: 'authenticated', iss: issuer }, '1h'),
+    forUser: ({ id, email }) =>
+      sign({ sub: id, email, role: 'authenticated', aud: 'authenticated', iss: issuer }, '1h'),
     forObject: (url, seconds) => sign({ url, scope: 'storage' }, Math.floor(Date.now() / 1000) + seconds),
     async objectOf(token) {
       try {

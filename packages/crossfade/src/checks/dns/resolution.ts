@@ -37,6 +37,9 @@ export function isEdge({ config }: RolloutContext, answer: DnsAnswer): boolean {
 /** `127.0.0.11:53 → 127.0.0.31 (2 s)` for people. */
 export function describeAnswers(answers: readonly DnsAnswer[]): string {
   return answers
-    .map(({ server, addresses, ttl, error }) => `${server} → ${error ?? addresses.join(' ')}${ttl === null ? '' : ` (${ttl} s)`}`)
+    .map(
+      ({ server, addresses, ttl, error }) =>
+        `${server} → ${error ?? addresses.join(' ')}${ttl === null ? '' : ` (${ttl} s)`}`,
+    )
     .join(', ');
 }

@@ -64,7 +64,14 @@ export async function runJourney(browser: Browser, journey: Journey, world: Jour
     const screenshot = await page.screenshot();
     const trace = join(folder, 'trace.zip');
     await context.tracing.stop({ path: trace });
-    return { passed: failures.length === 0, measured, failures, screenshot, trace: await readFile(trace), console: log };
+    return {
+      passed: failures.length === 0,
+      measured,
+      failures,
+      screenshot,
+      trace: await readFile(trace),
+      console: log,
+    };
   } finally {
     await context.close();
     await rm(folder, { recursive: true, force: true });

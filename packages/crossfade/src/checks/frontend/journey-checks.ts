@@ -31,11 +31,15 @@ export function journeyChecks(journeys: readonly Journey[], chromiumPath: string
     title: journey.title,
     proves: journey.proves,
     async run(context) {
-      if (chromiumPath === null) return skipped('no Chromium was found; install one or set CROSSFADE_CHROMIUM to its path');
+      if (chromiumPath === null)
+        return skipped('no Chromium was found; install one or set CROSSFADE_CHROMIUM to its path');
       const { frontend, testUsers } = context.config.environments.staging;
       const user = testUsers.find((one) => one.tier === 'enterprise') ?? testUsers[0];
       if (user === undefined) return skipped('environments.staging.testUsers is empty');
-      const current = (shared ??= { browser: hostAddresses(context).then((hosts) => openBrowser(chromiumPath, hosts)), users: 0 });
+      const current = (shared ??= {
+        browser: hostAddresses(context).then((hosts) => openBrowser(chromiumPath, hosts)),
+        users: 0,
+      });
       current.users++;
       try {
         const world = { frontendOrigin: frontend.origin, user, wav: toneWav(TONE_SECONDS, 440) };

@@ -13,13 +13,16 @@ async function measureLoad(context: RolloutContext, environment: EnvironmentName
   const key = await client.upload('load.wav', 'audio/wav', toneWav(2, 220));
   try {
     const { url } = await client.signFile(key);
-    return await openLoad({ perSecond: throughput, warmUpMs: 1000, durationMs: 5000, signal: context.signal }, async (index) => {
-      const [response, expected] =
-        index % 2 === 0
-          ? [await client.request(`/api/sign-file?key=${encodeURIComponent(key)}`), 200]
-          : [await client.follow(url, { headers: { range: 'bytes=0-16383' } }), 206];
-      if (response.status !== expected) throw new Error(`HTTP ${response.status}, expected ${expected}`);
-    });
+    return await openLoad(
+      { perSecond: throughput, warmUpMs: 1000, durationMs: 5000, signal: context.signal },
+      async (index) => {
+        const [response, expected] =
+          index % 2 === 0
+            ? [await client.request(`/api/sign-file?key=${encodeURIComponent(key)}`), 200]
+            : [await client.follow(url, { headers: { range: 'bytes=0-16383' } }), 206];
+        if (response.status !== expected) throw new Error(`HTTP ${response.status}, expected ${expected}`);
+      },
+    );
   } finally {
     await client.remove(key);
   }
@@ -30,7 +33,8 @@ export function performanceChecks(environment: EnvironmentName): Check[] {
   let running: { rollout: string; result: Promise<LoadResult> } | undefined;
   const load = async (context: RolloutContext): Promise<{ result: LoadResult; evidence: string }> => {
     // The three checks of one rollout share one load; it starts with the first that asks.
-    if (running?.rollout !== context.rollout) running = { rollout: context.rollout, result: measureLoad(context, environment) };
+    if (running?.rollout !== context.rollout)
+      running = { rollout: context.rollout, result: measureLoad(context, environment) };
     const result = await running.result;
     return { result, evidence: await context.keep(`${environment}/load.json`, JSON.stringify(result, null, 2)) };
   };

@@ -13,7 +13,10 @@ export function bucketRulesCheck(environment: EnvironmentName, proves: readonly 
     proves,
     async run({ config, providers }) {
       const { bucket } = config.environments[environment].worker;
-      const [lifecycle, cors] = await Promise.all([providers.cloudflare.getLifecycle(bucket), providers.cloudflare.getCors(bucket)]);
+      const [lifecycle, cors] = await Promise.all([
+        providers.cloudflare.getLifecycle(bucket),
+        providers.cloudflare.getCors(bucket),
+      ]);
       const differing = differingRules(lifecycle, wantedLifecycle(config));
       const corsEqual = isDeepStrictEqual(cors, wantedCors(config));
       return verdict(differing.length === 0 && corsEqual, {

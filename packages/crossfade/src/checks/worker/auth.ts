@@ -45,7 +45,10 @@ export function hostileTokens(jwtSecret: string, issuer: string, subject: string
     { name: 'wrong audience', token: hs256(header, { ...good, aud: 'anon' }, jwtSecret) },
     { name: 'without a subject', token: hs256(header, nobody, jwtSecret) },
     { name: 'HS512 with the right secret', token: hs256({ alg: 'HS512', typ: 'JWT' }, good, jwtSecret) },
-    { name: 'RS256 by a key of its own', token: `${rsaInput}.${sign('sha256', Buffer.from(rsaInput), privateKey).toString('base64url')}` },
+    {
+      name: 'RS256 by a key of its own',
+      token: `${rsaInput}.${sign('sha256', Buffer.from(rsaInput), privateKey).toString('base64url')}`,
+    },
     { name: 'RS256 header over an HMAC (key confusion)', token: hs256({ alg: 'RS256', typ: 'JWT' }, good, jwtSecret) },
   ];
 }
@@ -62,9 +65,25 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
       const stranger = await openMediaClient(context, environment, { tier: 'free' });
       const key = await owner.upload('private.wav', 'audio/wav', toneWav(0.05, 300));
       const rows: { name: string; expected: number; measured: number; code: string; leaks: boolean }[] = [];
-      const note = async (name: string, expected: number, asked: Promise<{ status: number; headers: Readonly<Record<string, string>>; body: Buffer; ms: number; address: string }>): Promise<void> => {
+      const note = async (
+        name: string,
+        expected: number,
+        asked: Promise<{
+          status: number;
+          headers: Readonly<Record<string, string>>;
+          body: Buffer;
+          ms: number;
+          address: string;
+        }>,
+      ): Promise<void> => {
         const response = await asked;
-        rows.push({ name, expected, measured: response.status, code: errorCode(response), leaks: LEAK.test(response.body.toString('utf8')) });
+        rows.push({
+          name,
+          expected,
+          measured: response.status,
+          code: errorCode(response),
+          leaks: LEAK.test(response.body.toString('utf8')),
+        });
       };
       try {
         for (const { name, token } of hostileTokens(supabase.jwtSecret, `${supabase.url}/auth/v1`, owner.userId)) {
@@ -73,7 +92,11 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
         await note('no token', 401, owner.request('/api/uploads', { token: null }));
         await note('the anon key as a token', 401, owner.request('/api/uploads', { token: supabase.anonKey }));
         await note("another user's key", 403, stranger.request(`/api/sign-file?key=${encodeURIComponent(key)}`));
-        await note("another user's file, streamed", 403, stranger.request(`/api/stream?key=${encodeURIComponent(key)}`));
+        await note(
+          "another user's file, streamed",
+          403,
+          stranger.request(`/api/stream?key=${encodeURIComponent(key)}`),
+        );
         await note("another user's file, deleted", 403, stranger.remove(key));
         const { url } = await owner.signFile(key);
         const other = url.replace(owner.userId, stranger.userId);
@@ -82,7 +105,11 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
         await note('a signed URL without its query', 403, owner.follow(url.split('?')[0] ?? url));
         const last = url.at(-1) === 'A' ? 'B' : 'A';
         await note('a signature with its last letter changed', 403, owner.follow(changeSignature(url, last)));
-        await note('path traversal', 400, owner.request(`/api/sign-file?key=${encodeURIComponent('library/../users/x')}`));
+        await note(
+          'path traversal',
+          400,
+          owner.request(`/api/sign-file?key=${encodeURIComponent('library/../users/x')}`),
+        );
         await note('encoded traversal', 400, owner.request('/api/sign-file?key=users%2F%252e%252e%2Fx%2F..%2Fy'));
       } finally {
         await owner.remove(key);
@@ -93,7 +120,11 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
         summary:
           wrong.length === 0
             ? `${rows.length} hostile requests, all refused with the right code`
-            : wrong.map((row) => `${row.name}: ${row.measured}${row.leaks ? ' and it leaks' : ''}, expected ${row.expected}`).join('; '),
+            : wrong
+                .map(
+                  (row) => `${row.name}: ${row.measured}${row.leaks ? ' and it leaks' : ''}, expected ${row.expected}`,
+                )
+                .join('; '),
         measured: { refused: rows.length - wrong.length, wrong: wrong.map((row) => ({ ...row })) },
         expected: { refused: rows.length, wrong: [] },
         evidence: [evidence],

@@ -42,10 +42,20 @@ export function endpointsCheck(
         }
       } finally {
         const removed = await client.remove(key);
-        rows.push({ name: 'POST /api/delete-file', expected: '200', measured: answer(removed), ok: removed.status === 200 });
+        rows.push({
+          name: 'POST /api/delete-file',
+          expected: '200',
+          measured: answer(removed),
+          ok: removed.status === 200,
+        });
       }
       const gone = answer(await client.request(`/api/stream?key=${encodeURIComponent(key)}`));
-      rows.push({ name: 'GET /api/stream after delete', expected: '404 NOT_FOUND', measured: gone, ok: gone === '404 NOT_FOUND' });
+      rows.push({
+        name: 'GET /api/stream after delete',
+        expected: '404 NOT_FOUND',
+        measured: gone,
+        ok: gone === '404 NOT_FOUND',
+      });
       const evidence = await context.keep(`${environment}/endpoints.json`, JSON.stringify(rows, null, 2));
       const wrong = rows.filter((row) => !row.ok);
       return verdict(wrong.length === 0, {
@@ -75,13 +85,21 @@ function expectations(client: MediaClient, key: string, bytes: Uint8Array, servi
         return `${response.status} ${parseHealth(response).service}`;
       },
     },
-    { name: 'GET /api/library', expected: 'listed', measure: async () => ((await client.library()).length >= 0 ? 'listed' : 'nothing') },
+    {
+      name: 'GET /api/library',
+      expected: 'listed',
+      measure: async () => ((await client.library()).length >= 0 ? 'listed' : 'nothing'),
+    },
     {
       name: 'GET /api/uploads lists the canary',
       expected: 'listed',
       measure: async () => ((await client.uploads()).some((upload) => upload.key === key) ? 'listed' : 'missing'),
     },
-    { name: 'GET /api/uploads without a token', expected: '401 TOKEN_MISSING', measure: async () => answer(await client.request('/api/uploads', { token: null })) },
+    {
+      name: 'GET /api/uploads without a token',
+      expected: '401 TOKEN_MISSING',
+      measure: async () => answer(await client.request('/api/uploads', { token: null })),
+    },
     {
       name: 'GET /api/stream',
       expected: `200 ${whole}`,
@@ -109,7 +127,10 @@ function expectations(client: MediaClient, key: string, bytes: Uint8Array, servi
     {
       name: 'GET signed URL beyond the end',
       expected: '416 RANGE_NOT_SATISFIABLE',
-      measure: async () => answer(await client.follow((await client.signFile(key)).url, { headers: { range: `bytes=${bytes.byteLength}-` } })),
+      measure: async () =>
+        answer(
+          await client.follow((await client.signFile(key)).url, { headers: { range: `bytes=${bytes.byteLength}-` } }),
+        ),
     },
     {
       name: 'GET signed URL, not changed since',
@@ -120,19 +141,37 @@ function expectations(client: MediaClient, key: string, bytes: Uint8Array, servi
         return answer(await client.follow(url, { headers: { 'if-none-match': etag } }));
       },
     },
-    { name: 'HEAD signed URL', expected: '200', measure: async () => answer(await client.follow((await client.signFile(key)).url, { method: 'HEAD' })) },
-    { name: 'GET /api/sign-file of an unknown key', expected: '404 NOT_FOUND', measure: async () => answer(await client.request('/api/sign-file?key=library/originals/nobody-00000000.wav')) },
-    { name: 'GET /api/sign-file of a bad key', expected: '400 KEY_INVALID', measure: async () => answer(await client.request('/api/sign-file?key=..%2Fsecrets')) },
+    {
+      name: 'HEAD signed URL',
+      expected: '200',
+      measure: async () => answer(await client.follow((await client.signFile(key)).url, { method: 'HEAD' })),
+    },
+    {
+      name: 'GET /api/sign-file of an unknown key',
+      expected: '404 NOT_FOUND',
+      measure: async () => answer(await client.request('/api/sign-file?key=library/originals/nobody-00000000.wav')),
+    },
+    {
+      name: 'GET /api/sign-file of a bad key',
+      expected: '400 KEY_INVALID',
+      measure: async () => answer(await client.request('/api/sign-file?key=..%2Fsecrets')),
+    },
     {
       name: 'POST /api/sign-upload of a wrong type',
       expected: '400 TYPE_NOT_ALLOWED',
-      measure: async () => answer(await signUpload('{"filename":"a.exe","contentType":"application/x-msdownload","sizeBytes":10}')),
+      measure: async () =>
+        answer(await signUpload('{"filename":"a.exe","contentType":"application/x-msdownload","sizeBytes":10}')),
     },
     {
       name: 'POST /api/sign-upload of a file too large',
       expected: '413 FILE_TOO_LARGE',
-      measure: async () => answer(await signUpload('{"filename":"a.wav","contentType":"audio/wav","sizeBytes":99999999999}')),
+      measure: async () =>
+        answer(await signUpload('{"filename":"a.wav","contentType":"audio/wav","sizeBytes":99999999999}')),
     },
-    { name: 'GET an unknown route', expected: '404 ROUTE_NOT_FOUND', measure: async () => answer(await client.request(`/api/${service}-nothing`)) },
+    {
+      name: 'GET an unknown route',
+      expected: '404 ROUTE_NOT_FOUND',
+      measure: async () => answer(await client.request(`/api/${service}-nothing`)),
+    },
   ];
 }

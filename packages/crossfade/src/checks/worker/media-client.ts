@@ -13,7 +13,16 @@ const signedUpload = v.object({
 });
 const signedFile = v.object({ key: v.string(), url: v.pipe(v.string(), v.url()), expiresAt: v.string() });
 const library = v.object({
-  tracks: v.array(v.object({ id: v.string(), title: v.string(), key: v.string(), isProOnly: v.boolean(), contentType: v.nullable(v.string()), sizeBytes: v.nullable(v.number()) })),
+  tracks: v.array(
+    v.object({
+      id: v.string(),
+      title: v.string(),
+      key: v.string(),
+      isProOnly: v.boolean(),
+      contentType: v.nullable(v.string()),
+      sizeBytes: v.nullable(v.number()),
+    }),
+  ),
 });
 const uploads = v.object({ uploads: v.array(v.object({ key: v.string() })) });
 const apiError = v.object({ error: v.object({ code: v.string(), message: v.string() }) });
@@ -68,10 +77,21 @@ export interface Reach {
 export interface MediaClient {
   readonly userId: string;
   readonly token: string;
-  request(path: string, options?: { method?: string; headers?: Record<string, string>; body?: Uint8Array | string; token?: string | null }): Promise<PublicResponse>;
+  request(
+    path: string,
+    options?: { method?: string; headers?: Record<string, string>; body?: Uint8Array | string; token?: string | null },
+  ): Promise<PublicResponse>;
   /** A signed URL as it was handed out; no token is sent along. */
-  follow(url: string, options?: { method?: string; headers?: Record<string, string>; body?: Uint8Array }): Promise<PublicResponse>;
-  signUpload(file: { filename: string; contentType: string; sizeBytes: number; title?: string }): Promise<v.InferOutput<typeof signedUpload>>;
+  follow(
+    url: string,
+    options?: { method?: string; headers?: Record<string, string>; body?: Uint8Array },
+  ): Promise<PublicResponse>;
+  signUpload(file: {
+    filename: string;
+    contentType: string;
+    sizeBytes: number;
+    title?: string;
+  }): Promise<v.InferOutput<typeof signedUpload>>;
   signFile(key: string): Promise<v.InferOutput<typeof signedFile>>;
   upload(filename: string, contentType: string, bytes: Uint8Array): Promise<string>;
   remove(key: string): Promise<PublicResponse>;
@@ -92,7 +112,9 @@ export async function openMediaClient(
   if (user === undefined) throw new Error(`environments.${environment}.testUsers is empty`);
   const { accessToken, userId } = await providers.supabase[environment].signIn(user.email, user.password);
   const reachHeaders: Record<string, string> =
-    options.reach?.version === undefined ? {} : { 'cloudflare-workers-version-overrides': `${worker.name}="${options.reach.version}"` };
+    options.reach?.version === undefined
+      ? {}
+      : { 'cloudflare-workers-version-overrides': `${worker.name}="${options.reach.version}"` };
   const via = options.reach?.via === undefined ? {} : { via: options.reach.via };
 
   const client: MediaClient = {
@@ -107,11 +129,20 @@ export async function openMediaClient(
       });
     },
     follow(url, { method = 'GET', headers = {}, body } = {}) {
-      return providers.http.request(url, { method, headers: { ...reachHeaders, ...headers }, ...(body === undefined ? {} : { body }), ...via });
+      return providers.http.request(url, {
+        method,
+        headers: { ...reachHeaders, ...headers },
+        ...(body === undefined ? {} : { body }),
+        ...via,
+      });
     },
     async signUpload(file) {
       const headers = { 'content-type': 'application/json' };
-      const response = await client.request('/api/sign-upload', { method: 'POST', headers, body: JSON.stringify(file) });
+      const response = await client.request('/api/sign-upload', {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(file),
+      });
       return parseBody(signedUpload, response);
     },
     async signFile(key) {

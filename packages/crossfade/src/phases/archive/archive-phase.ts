@@ -16,11 +16,17 @@ export interface ArchivePlaces {
 /** Text files are redacted once more on their way in; pictures and traces are taken as they are. */
 const TEXT = /\.(json|ndjson|txt|md|html|ts|log)$/;
 
-async function payload(context: RolloutContext, places: ArchivePlaces): Promise<{ path: string; content: string | Uint8Array }[]> {
+async function payload(
+  context: RolloutContext,
+  places: ArchivePlaces,
+): Promise<{ path: string; content: string | Uint8Array }[]> {
   const redaction = createRedaction(secretsOf(context.config));
   const history = await context.history();
   const files: { path: string; content: string | Uint8Array }[] = [
-    { path: 'production/deployment/journal.ndjson', content: `${history.map((event) => JSON.stringify(event)).join('\n')}\n` },
+    {
+      path: 'production/deployment/journal.ndjson',
+      content: `${history.map((event) => JSON.stringify(event)).join('\n')}\n`,
+    },
     { path: 'migration/configurations/rollout.json', content: redaction.text(JSON.stringify(context.config, null, 2)) },
   ];
   for (const file of await filesBelow(places.evidence)) {
@@ -91,7 +97,10 @@ function noSecretsCheck(places: ArchivePlaces): Check {
         if (secrets.some((secret) => content.includes(secret))) leaks.push(relative(places.archive, file));
       }
       return verdict(files.length > 0 && leaks.length === 0, {
-        summary: leaks.length === 0 ? `${files.length} files searched for ${secrets.length} credentials, none found` : `credentials in ${leaks.join(', ')}`,
+        summary:
+          leaks.length === 0
+            ? `${files.length} files searched for ${secrets.length} credentials, none found`
+            : `credentials in ${leaks.join(', ')}`,
         measured: { files: files.length, leaks },
         expected: { leaks: [] },
       });
@@ -110,7 +119,12 @@ export function archivePhase(options: { deadlineMs: number; places: ArchivePlace
     rollback: null,
     parts: [
       { kind: 'step', step: archiveStep(options.places) },
-      { kind: 'checks', id: 'proof', mustPass: true, checks: [archiveWholeCheck(options.places), noSecretsCheck(options.places)] },
+      {
+        kind: 'checks',
+        id: 'proof',
+        mustPass: true,
+        checks: [archiveWholeCheck(options.places), noSecretsCheck(options.places)],
+      },
     ],
   };
 }

@@ -16,7 +16,8 @@ function legacyQuietCheck(): Check {
       const history = await context.history();
       // The watch's own observation: it began after the caches had let go and the last catch-up was done.
       const end = history.find((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
-      if (end?.kind !== 'check.verdict') return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
+      if (end?.kind !== 'check.verdict')
+        return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
       const untilMs = Date.parse(end.at);
       const requests = await context.providers.supabase.production.storageRequests(untilMs - end.data.ms, untilMs);
       return verdict(requests === 0, {
@@ -56,7 +57,12 @@ function endReadThroughStep(): Step<{ split: DeploymentSplit[] | null }> {
     look: async (context) => ({ split: await servingSplit(context, 'production') }),
     async run(context) {
       const { version } = await ensureVersion(context, 'production', 'final');
-      const deployed = await ensureDeployed(context, 'production', [{ versionId: version.id, percentage: 100 }], 'legacy forgotten');
+      const deployed = await ensureDeployed(
+        context,
+        'production',
+        [{ versionId: version.id, percentage: 100 }],
+        'legacy forgotten',
+      );
       return { versionId: version.id, deployed };
     },
     async verify(context) {
@@ -112,7 +118,10 @@ function quarantineStep(): Step<{ public: boolean }> {
       });
     },
     async compensate({ config, providers }, before) {
-      await providers.supabase.production.setBucketPublic(config.environments.production.supabase.bucket, before.public);
+      await providers.supabase.production.setBucketPublic(
+        config.environments.production.supabase.bucket,
+        before.public,
+      );
       return { public: before.public };
     },
   };

@@ -7,7 +7,8 @@ import { verdict } from '../../rollout/verdict.ts';
 import { mediaRecord } from '../preparation/ttl-step.ts';
 import { copyToR2, verifyInR2 } from '../transfer-pass.ts';
 
-const mediaHost = ({ config }: RolloutContext): string => new URL(config.environments.production.worker.mediaOrigin).hostname;
+const mediaHost = ({ config }: RolloutContext): string =>
+  new URL(config.environments.production.worker.mediaOrigin).hostname;
 
 function isSwitched({ config }: RolloutContext, record: DnsRecord): boolean {
   const { type, content } = config.dns.edgeRecord;
@@ -18,7 +19,13 @@ function isSwitched({ config }: RolloutContext, record: DnsRecord): boolean {
 export async function restoreRecord(context: RolloutContext, before: DnsRecord): Promise<boolean> {
   const record = await mediaRecord(context);
   const { type, content, ttl, proxied, comment } = before;
-  if (record.type === type && record.content === content && record.proxied === proxied && (proxied || record.ttl === ttl)) return false;
+  if (
+    record.type === type &&
+    record.content === content &&
+    record.proxied === proxied &&
+    (proxied || record.ttl === ttl)
+  )
+    return false;
   await context.providers.cloudflare.patchDnsRecord(record.id, { type, content, ttl, proxied, comment });
   return true;
 }
@@ -34,14 +41,21 @@ function switchStep(): Step<DnsRecord> {
       const record = await mediaRecord(context);
       if (isSwitched(context, record)) return { already: true };
       if (record.content !== before.content || record.type !== before.type) {
-        throw new Error(`somebody changed ${record.name} meanwhile: ${before.type} ${before.content} became ${record.type} ${record.content}; not overwritten`);
+        throw new Error(
+          `somebody changed ${record.name} meanwhile: ${before.type} ${before.content} became ${record.type} ${record.content}; not overwritten`,
+        );
       }
       const { type, content } = context.config.dns.edgeRecord;
       await context.providers.cloudflare.patchDnsRecord(record.id, { type, content, proxied: true, ttl: 1 });
       return { already: false, from: `${before.type} ${before.content}`, to: `${type} ${content} proxied` };
     },
     async verify(context, before) {
-      const { good, answers, ms } = await untilEverywhere(context, mediaHost(context), (answer) => isEdge(context, answer), letGoMs(context, before.ttl));
+      const { good, answers, ms } = await untilEverywhere(
+        context,
+        mediaHost(context),
+        (answer) => isEdge(context, answer),
+        letGoMs(context, before.ttl),
+      );
       return verdict(good, {
         summary: `after ${ms} ms: ${describeAnswers(answers)}`,
         measured: toJson(answers),

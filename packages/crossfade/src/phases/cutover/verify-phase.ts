@@ -15,10 +15,13 @@ async function canaryReads(context: RolloutContext, environment: EnvironmentName
   const key = await client.upload('canary read.wav', 'audio/wav', toneWav(1, 330));
   try {
     const { url } = await client.signFile(key);
-    return await openLoad({ perSecond: CANARY_PER_SECOND, warmUpMs: 500, durationMs: 3000, signal: context.signal }, async () => {
-      const response = await client.follow(url, { headers: { range: 'bytes=0-8191' } });
-      if (response.status !== 206) throw new Error(`HTTP ${response.status}`);
-    });
+    return await openLoad(
+      { perSecond: CANARY_PER_SECOND, warmUpMs: 500, durationMs: 3000, signal: context.signal },
+      async () => {
+        const response = await client.follow(url, { headers: { range: 'bytes=0-8191' } });
+        if (response.status !== 206) throw new Error(`HTTP ${response.status}`);
+      },
+    );
   } finally {
     await client.remove(key);
   }
@@ -34,7 +37,10 @@ function meetsStagingCheck(): Check {
     title: "Production's response time is within tolerance of staging's",
     proves: ['success.meetsStagingPerformance', 'definitionOfDone.performanceValidated'],
     async run(context) {
-      const [production, staging] = await Promise.all([canaryReads(context, 'production'), canaryReads(context, 'staging')]);
+      const [production, staging] = await Promise.all([
+        canaryReads(context, 'production'),
+        canaryReads(context, 'staging'),
+      ]);
       const limit = Math.max(staging.p95Ms * TOLERANCE.factor, staging.p95Ms + TOLERANCE.plusMs);
       return verdict(production.failed === 0 && production.requests > 0 && production.p95Ms <= limit, {
         summary: `production p95 ${production.p95Ms} ms, staging p95 ${staging.p95Ms} ms, limit ${Math.round(limit)} ms, ${production.failed} failed`,

@@ -44,7 +44,10 @@ function percentageStep(percentage: number): Step<{ split: DeploymentSplit[] | n
       return verdict(holds, {
         summary: `${PROBES} probes at ${percentage} %: ${failed} failed, ${fresh} answered by the new version`,
         measured: { probes: PROBES, failed, fresh },
-        expected: { failed: 0, fresh: percentage === 100 ? PROBES : `about ${Math.round((PROBES * percentage) / 100)}` },
+        expected: {
+          failed: 0,
+          fresh: percentage === 100 ? PROBES : `about ${Math.round((PROBES * percentage) / 100)}`,
+        },
       });
     },
     async compensate(context, before) {

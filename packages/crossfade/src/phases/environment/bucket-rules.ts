@@ -50,7 +50,11 @@ export function differingRules(current: readonly LifecycleRule[], wanted: readon
 export function wantedCors(config: RolloutConfig): CorsRule[] {
   return [
     {
-      allowed: { origins: config.worker.allowedOrigins, methods: ['GET', 'HEAD', 'PUT'], headers: ['content-type', 'range'] },
+      allowed: {
+        origins: config.worker.allowedOrigins,
+        methods: ['GET', 'HEAD', 'PUT'],
+        headers: ['content-type', 'range'],
+      },
       exposeHeaders: ['ETag', 'Content-Range', 'Accept-Ranges'],
       maxAgeSeconds: 3600,
     },

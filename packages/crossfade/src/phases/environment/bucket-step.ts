@@ -18,7 +18,10 @@ export function bucketStep(environment: EnvironmentName, proves: readonly string
     async look({ config, providers }) {
       const { bucket } = config.environments[environment].worker;
       if ((await providers.cloudflare.getBucket(bucket)) === null) return { existed: false, lifecycle: [], cors: [] };
-      const [lifecycle, cors] = await Promise.all([providers.cloudflare.getLifecycle(bucket), providers.cloudflare.getCors(bucket)]);
+      const [lifecycle, cors] = await Promise.all([
+        providers.cloudflare.getLifecycle(bucket),
+        providers.cloudflare.getCors(bucket),
+      ]);
       return { existed: true, lifecycle: [...lifecycle], cors: [...cors] };
     },
     async run({ config, providers }) {
@@ -45,7 +48,8 @@ export function bucketStep(environment: EnvironmentName, proves: readonly string
       const { bucket } = config.environments[environment].worker;
       if ((await providers.cloudflare.getBucket(bucket)) === null) return ['already gone'];
       if (!before.existed) {
-        for await (const object of providers.r2[environment].list()) return [`kept: it holds ${object.key} and maybe more`];
+        for await (const object of providers.r2[environment].list())
+          return [`kept: it holds ${object.key} and maybe more`];
         await providers.cloudflare.deleteBucket(bucket).catch((error: unknown) => {
           if (!isNotFound(error)) throw error;
         });
@@ -57,4 +61,3 @@ export function bucketStep(environment: EnvironmentName, proves: readonly string
     },
   };
 }
-

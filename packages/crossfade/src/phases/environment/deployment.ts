@@ -5,7 +5,10 @@ import type { EnvironmentName } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 
 /** What serves now, sorted by version; `null` when the Worker was never deployed. */
-export async function servingSplit({ config, providers }: RolloutContext, environment: EnvironmentName): Promise<DeploymentSplit[] | null> {
+export async function servingSplit(
+  { config, providers }: RolloutContext,
+  environment: EnvironmentName,
+): Promise<DeploymentSplit[] | null> {
   const [serving] = await providers.cloudflare.listDeployments(config.environments[environment].worker.name);
   return serving === undefined ? null : sorted(serving.versions);
 }
@@ -24,7 +27,11 @@ export async function ensureDeployed(
   message: string,
 ): Promise<boolean> {
   if (isDeepStrictEqual(await servingSplit(context, environment), sorted(split))) return false;
-  await context.providers.cloudflare.deploy(context.config.environments[environment].worker.name, split, `${context.rollout}: ${message}`);
+  await context.providers.cloudflare.deploy(
+    context.config.environments[environment].worker.name,
+    split,
+    `${context.rollout}: ${message}`,
+  );
   return true;
 }
 

@@ -31,7 +31,11 @@ function bindings({ config }: RolloutContext, environment: EnvironmentName, buil
 }
 
 /** The upload of one build; its tag is a hash of code and bindings, so that a changed binding is another version. */
-export async function workerUpload(context: RolloutContext, environment: EnvironmentName, build: WorkerBuild): Promise<WorkerUpload> {
+export async function workerUpload(
+  context: RolloutContext,
+  environment: EnvironmentName,
+  build: WorkerBuild,
+): Promise<WorkerUpload> {
   const { worker } = context.config;
   const { modules, mainModule } = await bundleWorker(build === 'bypass' ? worker.bypassEntry : worker.entry);
   const bound = bindings(context, environment, build);
@@ -58,7 +62,9 @@ export async function ensureVersion(
 ): Promise<{ version: WorkerVersion; uploaded: boolean }> {
   const { name } = context.config.environments[environment].worker;
   const upload = await workerUpload(context, environment, build);
-  const existing = (await context.providers.cloudflare.listVersions(name)).find((version) => version.tag === upload.tag);
+  const existing = (await context.providers.cloudflare.listVersions(name)).find(
+    (version) => version.tag === upload.tag,
+  );
   if (existing !== undefined) return { version: existing, uploaded: false };
   return { version: await context.providers.cloudflare.uploadVersion(name, upload), uploaded: true };
 }

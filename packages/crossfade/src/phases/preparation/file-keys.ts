@@ -22,7 +22,8 @@ begin
   return new;
 end $$`;
 
-const marker = ({ config }: RolloutContext): string => `/object/public/${config.environments.production.supabase.bucket}/`;
+const marker = ({ config }: RolloutContext): string =>
+  `/object/public/${config.environments.production.supabase.bucket}/`;
 
 async function rowsWithout(context: RolloutContext): Promise<{ keys: number; urls: number }> {
   let keys = 0;
@@ -131,7 +132,11 @@ export function endFileUrlsStep(): Step<{ tables: string[] }> {
     },
     async verify(context) {
       const tables = await triggered(context);
-      return verdict(tables.length === 0, { summary: tables.length === 0 ? 'no trigger is left' : `still on ${tables.join(', ')}`, measured: tables, expected: [] });
+      return verdict(tables.length === 0, {
+        summary: tables.length === 0 ? 'no trigger is left' : `still on ${tables.join(', ')}`,
+        measured: tables,
+        expected: [],
+      });
     },
     async compensate(context, before) {
       if (before.tables.length === 0) return { already: true };

@@ -41,8 +41,16 @@ function claimsVerdict(history: readonly JournalEvent[], claims: readonly string
   const proven = provenClaims(history);
   const missing = claims.filter((claim) => !proven.has(claim));
   return verdict(missing.length === 0, {
-    summary: missing.length === 0 ? `all ${claims.length} proven` : `${missing.length} of ${claims.length} not proven: ${missing.join(', ')}`,
-    measured: { proven: claims.filter((claim) => proven.has(claim)).map((claim) => ({ claim, event: proven.get(claim)?.id ?? null })), missing },
+    summary:
+      missing.length === 0
+        ? `all ${claims.length} proven`
+        : `${missing.length} of ${claims.length} not proven: ${missing.join(', ')}`,
+    measured: {
+      proven: claims
+        .filter((claim) => proven.has(claim))
+        .map((claim) => ({ claim, event: proven.get(claim)?.id ?? null })),
+      missing,
+    },
     expected: { missing: [] },
     mend: 'crossfade stage validate',
   });

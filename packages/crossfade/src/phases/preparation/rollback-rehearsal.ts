@@ -29,12 +29,19 @@ export function rollbackRehearsalStep(): Step<Before> {
         );
         return Math.round(performance.now() - start);
       };
-      return { toBypassMs: await go(bypass.version.id, 'rollback rehearsed'), backMs: await go(migration.version.id, 'and back') };
+      return {
+        toBypassMs: await go(bypass.version.id, 'rollback rehearsed'),
+        backMs: await go(migration.version.id, 'and back'),
+      };
     },
     async verify(context) {
-      const deployments = await context.providers.cloudflare.listDeployments(context.config.environments.staging.worker.name);
+      const deployments = await context.providers.cloudflare.listDeployments(
+        context.config.environments.staging.worker.name,
+      );
       const bypass = await ensureVersion(context, 'staging', 'bypass');
-      const went = deployments.some((one) => one.versions.some((v) => v.versionId === bypass.version.id && v.percentage === 100));
+      const went = deployments.some((one) =>
+        one.versions.some((v) => v.versionId === bypass.version.id && v.percentage === 100),
+      );
       const health = await askHealth(context, 'staging');
       return verdict(went && health.build === 'r2', {
         summary: `staging ${went ? 'went' : 'did not go'} to the bypass version and now serves the ${health.build} build`,

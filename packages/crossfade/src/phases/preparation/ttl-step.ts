@@ -8,10 +8,14 @@ import { verdict } from '../../rollout/verdict.ts';
 /** The one record of the production media host. Throws when there is none or more than one: then a person must decide. */
 export async function mediaRecord({ config, providers }: RolloutContext): Promise<DnsRecord> {
   const host = new URL(config.environments.production.worker.mediaOrigin).hostname;
-  const records = (await providers.cloudflare.listDnsRecords(host)).filter((record) => ['A', 'AAAA', 'CNAME'].includes(record.type));
+  const records = (await providers.cloudflare.listDnsRecords(host)).filter((record) =>
+    ['A', 'AAAA', 'CNAME'].includes(record.type),
+  );
   const [record] = records;
   if (record === undefined || records.length > 1) {
-    throw new Error(`${host} has ${records.length} address records, expected exactly 1: ${records.map((r) => `${r.type} ${r.content}`).join(', ')}`);
+    throw new Error(
+      `${host} has ${records.length} address records, expected exactly 1: ${records.map((r) => `${r.type} ${r.content}`).join(', ')}`,
+    );
   }
   return record;
 }
@@ -60,12 +64,19 @@ export function ttlRunOutCheck(): Check {
       const history = await context.history();
       const looked = history.find((event) => event.kind === 'step.looked' && event.subject === 'production.ttl');
       const before = looked?.kind === 'step.looked' ? toJson(looked.data.before) : null;
-      const oldTtl = before !== null && typeof before === 'object' && 'ttl' in before && typeof before.ttl === 'number' ? before.ttl : 300;
+      const oldTtl =
+        before !== null && typeof before === 'object' && 'ttl' in before && typeof before.ttl === 'number'
+          ? before.ttl
+          : 300;
       const most = Math.ceil(config.dns.loweredTtlSeconds / config.dns.ttlScale) + 1;
       const { good, answers, ms } = await untilEverywhere(
         context,
         host,
-        (answer) => answer.error === null && (answer.server === config.dns.authority ? (answer.ttl ?? Infinity) <= config.dns.loweredTtlSeconds : (answer.ttl ?? Infinity) <= most),
+        (answer) =>
+          answer.error === null &&
+          (answer.server === config.dns.authority
+            ? (answer.ttl ?? Infinity) <= config.dns.loweredTtlSeconds
+            : (answer.ttl ?? Infinity) <= most),
         letGoMs(context, oldTtl),
       );
       return verdict(good, {

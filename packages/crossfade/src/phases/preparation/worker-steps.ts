@@ -7,7 +7,9 @@ import { ensureVersion } from '../environment/worker-upload.ts';
 
 type WorkerBefore = { split: DeploymentSplit[] | null };
 
-const look = async (context: RolloutContext): Promise<WorkerBefore> => ({ split: await servingSplit(context, 'production') });
+const look = async (context: RolloutContext): Promise<WorkerBefore> => ({
+  split: await servingSplit(context, 'production'),
+});
 
 async function putBack(context: RolloutContext, before: WorkerBefore) {
   if (before.split === null) return { left: 'no earlier deployment; no name leads to the Worker yet' };
@@ -31,13 +33,23 @@ export function bypassStep(): Step<WorkerBefore> {
       if (serving?.some((split) => split.versionId === version.id && split.percentage === 100) === true) {
         return { versionId: version.id, uploaded, deployed: false };
       }
-      const deployed = await ensureDeployed(context, 'production', [{ versionId: version.id, percentage: 100 }], 'bypass serves');
+      const deployed = await ensureDeployed(
+        context,
+        'production',
+        [{ versionId: version.id, percentage: 100 }],
+        'bypass serves',
+      );
       return { versionId: version.id, uploaded, deployed };
     },
     async verify(context) {
       const { version } = await ensureVersion(context, 'production', 'bypass');
-      const share = (await servingSplit(context, 'production'))?.find((one) => one.versionId === version.id)?.percentage ?? 0;
-      return verdict(share === 100, { summary: `the bypass version serves ${share} % of production`, measured: share, expected: 100 });
+      const share =
+        (await servingSplit(context, 'production'))?.find((one) => one.versionId === version.id)?.percentage ?? 0;
+      return verdict(share === 100, {
+        summary: `the bypass version serves ${share} % of production`,
+        measured: share,
+        expected: 100,
+      });
     },
     compensate: putBack,
   };
@@ -57,13 +69,21 @@ export function candidateStep(): Step<WorkerBefore> {
         { versionId: bypass.version.id, percentage: 100 },
         { versionId: version.id, percentage: 0 },
       ];
-      return { versionId: version.id, uploaded, deployed: await ensureDeployed(context, 'production', split, 'candidate at 0 %') };
+      return {
+        versionId: version.id,
+        uploaded,
+        deployed: await ensureDeployed(context, 'production', split, 'candidate at 0 %'),
+      };
     },
     async verify(context) {
       const { version } = await ensureVersion(context, 'production', 'migration');
       const split = await servingSplit(context, 'production');
       const share = split?.find((one) => one.versionId === version.id)?.percentage ?? null;
-      return verdict(share === 0, { summary: `the new version has ${share ?? 'no'} % of production`, measured: share, expected: 0 });
+      return verdict(share === 0, {
+        summary: `the new version has ${share ?? 'no'} % of production`,
+        measured: share,
+        expected: 0,
+      });
     },
     compensate: putBack,
   };

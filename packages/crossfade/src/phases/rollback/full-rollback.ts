@@ -17,7 +17,8 @@ const PROXIED_TTL_SECONDS = 300;
 const CLEAN_MS = 3000;
 const SERVED_MS = 60_000;
 
-const mediaHost = ({ config }: RolloutContext): string => new URL(config.environments.production.worker.mediaOrigin).hostname;
+const mediaHost = ({ config }: RolloutContext): string =>
+  new URL(config.environments.production.worker.mediaOrigin).hostname;
 
 /** Writers first: from the next request on the bypass version serves, and what it stores goes to legacy. */
 function workerBack(): RollbackStep {
@@ -27,7 +28,9 @@ function workerBack(): RollbackStep {
     byHand: 'wrangler versions deploy <bypass version>@100 --name <worker> -y',
     async run(context) {
       const { version } = await ensureVersion(context, 'production', 'bypass');
-      return { deployed: await ensureDeployed(context, 'production', [{ versionId: version.id, percentage: 100 }], 'rollback') };
+      return {
+        deployed: await ensureDeployed(context, 'production', [{ versionId: version.id, percentage: 100 }], 'rollback'),
+      };
     },
     async verify(context) {
       const { reading: health } = await until(
@@ -35,7 +38,11 @@ function workerBack(): RollbackStep {
         (one) => one.build === 'bypass',
         { timeoutMs: 10_000, everyMs: 100, signal: context.signal },
       );
-      return verdict(health.build === 'bypass', { summary: `the edge serves the ${health.build} build`, measured: health.build, expected: 'bypass' });
+      return verdict(health.build === 'bypass', {
+        summary: `the edge serves the ${health.build} build`,
+        measured: health.build,
+        expected: 'bypass',
+      });
     },
   };
 }
@@ -82,23 +89,35 @@ function dnsBack(): RollbackStep {
         (answer) => answer.addresses.length > 0 && !isEdge(context, answer),
         letGoMs(context, PROXIED_TTL_SECONDS),
       );
-      return verdict(good, { summary: `after ${ms} ms: ${describeAnswers(answers)}`, measured: toJson(answers), expected: 'no edge address anywhere' });
+      return verdict(good, {
+        summary: `after ${ms} ms: ${describeAnswers(answers)}`,
+        measured: toJson(answers),
+        expected: 'no edge address anywhere',
+      });
     },
   };
 }
 
 /** What the public got in the last whole seconds: from the audience, or, without one, from the edge's analytics. */
-async function lastSeconds(context: RolloutContext): Promise<{ requests: number; failed: number; fromEdge: number | null }> {
+async function lastSeconds(
+  context: RolloutContext,
+): Promise<{ requests: number; failed: number; fromEdge: number | null }> {
   const { audience, cloudflare } = context.providers;
   const now = Date.now();
   if (audience === null) {
     const statuses = await cloudflare.httpStatuses(mediaHost(context), now - CLEAN_MS, now);
-    const sum = (least: number): number => statuses.filter((one) => one.status >= least).reduce((total, one) => total + one.requests, 0);
+    const sum = (least: number): number =>
+      statuses.filter((one) => one.status >= least).reduce((total, one) => total + one.requests, 0);
     return { requests: sum(0), failed: sum(500), fromEdge: null };
   }
   const seconds = (await audience.stats()).seconds.filter((one) => Date.parse(one.at) >= now - CLEAN_MS - 1000);
-  const sum = (read: (one: (typeof seconds)[number]) => number): number => seconds.reduce((total, one) => total + read(one), 0);
-  return { requests: sum((one) => one.legacy + one.edge), failed: sum((one) => one.failed), fromEdge: sum((one) => one.edge) };
+  const sum = (read: (one: (typeof seconds)[number]) => number): number =>
+    seconds.reduce((total, one) => total + read(one), 0);
+  return {
+    requests: sum((one) => one.legacy + one.edge),
+    failed: sum((one) => one.failed),
+    fromEdge: sum((one) => one.edge),
+  };
 }
 
 /** Last of all: every listener is served again, by legacy alone, for a while without a failure; the alerts end with it. */
@@ -134,7 +153,12 @@ async function resolveAlerts(context: RolloutContext): Promise<void> {
   for (const event of history) {
     if (event.kind !== 'alert.fired' || resolved.has(event.data.rule)) continue;
     const { rule } = event.data;
-    await context.record({ kind: 'alert.resolved', data: { rule, measured: { failed: 0 } }, subject: rule, key: `alert/${rule}/resolved` });
+    await context.record({
+      kind: 'alert.resolved',
+      data: { rule, measured: { failed: 0 } },
+      subject: rule,
+      key: `alert/${rule}/resolved`,
+    });
   }
 }
 
@@ -151,7 +175,12 @@ async function prove(context: RolloutContext, troubleSince: string): Promise<Rol
 
 /** Worker, data and DNS go back, in this order, so that no reader arrives where an upload has not. */
 export function fullRollback(): Rollback {
-  return { kind: 'full', steps: [workerBack(), mirrorBack(), dnsBack(), servedAgain()], scope: ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch'], prove };
+  return {
+    kind: 'full',
+    steps: [workerBack(), mirrorBack(), dnsBack(), servedAgain()],
+    scope: ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch'],
+    prove,
+  };
 }
 
 /** Before DNS has moved only the Worker needs to go back. */

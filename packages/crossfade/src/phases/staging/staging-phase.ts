@@ -22,13 +22,23 @@ function stagingWorkerStep(): Step<WorkerBefore> {
     look: async (context) => ({ split: await servingSplit(context, 'staging') }),
     async run(context) {
       const { version, uploaded } = await ensureVersion(context, 'staging', 'migration');
-      const deployed = await ensureDeployed(context, 'staging', [{ versionId: version.id, percentage: 100 }], 'staging');
+      const deployed = await ensureDeployed(
+        context,
+        'staging',
+        [{ versionId: version.id, percentage: 100 }],
+        'staging',
+      );
       return { versionId: version.id, tag: version.tag, uploaded, deployed };
     },
     async verify(context) {
       const { version } = await ensureVersion(context, 'staging', 'migration');
-      const share = (await servingSplit(context, 'staging'))?.find((one) => one.versionId === version.id)?.percentage ?? 0;
-      return verdict(share === 100, { summary: `version ${version.id} serves ${share} % of staging`, measured: share, expected: 100 });
+      const share =
+        (await servingSplit(context, 'staging'))?.find((one) => one.versionId === version.id)?.percentage ?? 0;
+      return verdict(share === 100, {
+        summary: `version ${version.id} serves ${share} % of staging`,
+        measured: share,
+        expected: 100,
+      });
     },
     async compensate(context, before) {
       // A Worker that was never deployed before cannot be un-deployed without deleting it; nobody depends on it.

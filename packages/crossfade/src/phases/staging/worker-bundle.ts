@@ -4,7 +4,22 @@ import { resolve } from 'node:path';
 import { build } from 'esbuild';
 
 /** Modules of Node that the Workers runtime has under `node:`; `pg` asks for them by their bare names. */
-const NODE_MODULES = ['assert', 'buffer', 'crypto', 'dns', 'events', 'fs', 'net', 'os', 'path', 'stream', 'string_decoder', 'tls', 'url', 'util'];
+const NODE_MODULES = [
+  'assert',
+  'buffer',
+  'crypto',
+  'dns',
+  'events',
+  'fs',
+  'net',
+  'os',
+  'path',
+  'stream',
+  'string_decoder',
+  'tls',
+  'url',
+  'util',
+];
 
 export interface WorkerBundle {
   readonly mainModule: string;
@@ -39,12 +54,18 @@ async function makeBundle(path: string): Promise<WorkerBundle> {
     external: ['cloudflare:*', 'node:*'],
     alias: Object.fromEntries(NODE_MODULES.map((name) => [name, `node:${name}`])),
     // CommonJS packages require Node's modules at run time.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire('/');" },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire('/');",
+    },
     define: { 'process.env.NODE_ENV': '"production"' },
     // A clone in another folder must give the same bytes.
     absWorkingDir: process.cwd(),
   });
   const code = result.outputFiles[0]?.text ?? '';
   const mainModule = 'index.js';
-  return { mainModule, modules: { [mainModule]: code }, tag: createHash('sha256').update(code).digest('hex').slice(0, 16) };
+  return {
+    mainModule,
+    modules: { [mainModule]: code },
+    tag: createHash('sha256').update(code).digest('hex').slice(0, 16),
+  };
 }

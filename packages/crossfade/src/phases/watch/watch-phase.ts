@@ -21,7 +21,10 @@ function closePreviewsStep(): Step<Subdomain | null> {
     async verify({ config, providers }) {
       const state = await providers.cloudflare.getSubdomain(config.environments.production.worker.name);
       return verdict(state !== null && !state.enabled && !state.previewsEnabled, {
-        summary: state === null ? 'the Worker does not exist' : `workers.dev ${state.enabled ? 'open' : 'closed'}, previews ${state.previewsEnabled ? 'open' : 'closed'}`,
+        summary:
+          state === null
+            ? 'the Worker does not exist'
+            : `workers.dev ${state.enabled ? 'open' : 'closed'}, previews ${state.previewsEnabled ? 'open' : 'closed'}`,
         measured: state,
         expected: { enabled: false, previewsEnabled: false },
       });
@@ -42,7 +45,12 @@ function noCriticalAlertCheck(): Check {
     proves: ['success.noCriticalIssues'],
     async run(context) {
       const history = await context.history();
-      const observed = history.some((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation' && event.data.verdict.status === 'pass');
+      const observed = history.some(
+        (event) =>
+          event.kind === 'check.verdict' &&
+          event.subject === 'watch.observation' &&
+          event.data.verdict.status === 'pass',
+      );
       const fired = history.filter((event) => event.kind === 'alert.fired' && event.data.severity === 'critical');
       return verdict(observed && fired.length === 0, {
         summary: `${fired.length} critical alerts, the watch ${observed ? 'was kept to its end' : 'was not kept'}`,
@@ -61,10 +69,22 @@ function zeroDowntimeCheck(): Check {
     proves: ['success.zeroDowntime'],
     async run(context) {
       const stats = await context.providers.audience?.stats();
-      if (stats === undefined) return { status: 'skipped', summary: 'nobody outside counts requests', measured: null, expected: null, evidence: [] };
+      if (stats === undefined)
+        return {
+          status: 'skipped',
+          summary: 'nobody outside counts requests',
+          measured: null,
+          expected: null,
+          evidence: [],
+        };
       return verdict(stats.requests > 0 && stats.failed === 0, {
         summary: `${stats.failed} of ${stats.requests} requests failed; the longest time without an answer was ${stats.longestGapMs} ms`,
-        measured: { requests: stats.requests, failed: stats.failed, longestGapMs: stats.longestGapMs, reasons: stats.reasons.map((reason) => ({ ...reason })) },
+        measured: {
+          requests: stats.requests,
+          failed: stats.failed,
+          longestGapMs: stats.longestGapMs,
+          reasons: stats.reasons.map((reason) => ({ ...reason })),
+        },
         expected: { failed: 0 },
       });
     },
