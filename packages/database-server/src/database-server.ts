@@ -141,8 +141,15 @@ async function ready(folder: string, server: DatabaseServer): Promise<void> {
 export async function startDatabaseServer(options: DatabaseServerOptions): Promise<DatabaseServer> {
   const { folder, password } = options;
   const found = await holder(folder);
-  const server = found === null ? await launch(options) : serverAt(folder, found.pid, found.port, password);
-  await ready(folder, server);
+  let server = found === null ? await launch(options) : serverAt(folder, found.pid, found.port, password);
+  try {
+    await ready(folder, server);
+  } catch (error) {
+    // One that was found may have been on its way out.
+    if (found === null || isAlive(found.pid)) throw error;
+    server = await launch(options);
+    await ready(folder, server);
+  }
   for (const name of options.databases ?? []) await server.ensureDatabase(name);
   return server;
 }
