@@ -8,11 +8,8 @@ import { UserError } from './user-error.ts';
 
 export const DEFAULT_CONFIG = 'rollouts/audafact/crossfade.config.ts';
 
-/**
- * Loads a config file, hands it the environment, and checks every field.
- * @throws UserError that names the file, the field, what was found and what was expected.
- */
-export async function loadConfig(file: string, env: Env): Promise<RolloutConfig> {
+/** The whole path of a config file. @throws UserError when there is none. */
+export async function configPath(file: string): Promise<string> {
   const path = resolve(file);
   await access(path).catch(() => {
     throw new UserError(
@@ -21,6 +18,15 @@ export async function loadConfig(file: string, env: Env): Promise<RolloutConfig>
       'name one with --config FILE',
     );
   });
+  return path;
+}
+
+/**
+ * Loads a config file, hands it the environment, and checks every field.
+ * @throws UserError that names the file, the field, what was found and what was expected.
+ */
+export async function loadConfig(file: string, env: Env): Promise<RolloutConfig> {
+  const path = await configPath(file);
   let module: { default?: unknown };
   try {
     module = (await import(pathToFileURL(path).href)) as { default?: unknown };

@@ -1,3 +1,63 @@
-export async function statusCommand(_flags: unknown): Promise<number> {
-  return 2;
+import { findDatabaseServer, startDatabaseServer } from '@crossfade/database-server';
+import { Pool } from 'pg';
+import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
+import { isAlive, readRunState, type RunState } from '../rehearsal/run-state.ts';
+import { buildReport } from '../report/build-report.ts';
+import type { JournalEvent } from '../rollout/journal-event.ts';
+import type { RolloutReport } from '../rollout/report-shapes.ts';
+import { openJournal } from '../rollout/journal.ts';
+import { EXIT } from './exit-codes.ts';
+import type { CommandFlags } from './main.ts';
+import { printSummary } from './summary.ts';
+import { UserError } from './user-error.ts';
+
+/** `crossfade status`: what the journal of the last rehearsal says; `--json` with the commands that make sense now. */
+export async function statusCommand(flags: CommandFlags): Promise<number> {
+  const places = await rehearsalPlaces(process.cwd());
+  const state = await readRunState(places.state);
+  if (state === null) {
+    throw new UserError('CROSSFADE_NOTHING_TO_SHOW', 'no rehearsal was begun here yet', 'start one: npm start');
+  }
+  const events = await readJournal(places, state);
+  if (events.length === 0) {
+    throw new UserError(
+      'CROSSFADE_NOTHING_TO_SHOW',
+      `the rehearsal ${state.rollout} has written nothing to its journal yet`,
+      'look again in some seconds',
+    );
+  }
+  const report = buildReport(events);
+  const now = standing(state, report);
+  if (flags.json === true) {
+    process.stdout.write(`${JSON.stringify({ status: now.status, next: now.next, ...report }, null, 2)}\n`);
+    return EXIT.done;
+  }
+  process.stdout.write(`${report.rollout}: ${now.status}\n`);
+  for (const { id, status } of report.phases) process.stdout.write(`  ${id.padEnd(12)} ${status}\n`);
+  if (state.finished) printSummary(process.stdout, report, null);
+  for (const command of now.next) process.stdout.write(`next: ${command}\n`);
+  return EXIT.done;
+}
+
+/** Where the rehearsal stands, and the commands that make sense there. */
+function standing(state: RunState, report: RolloutReport): { status: string; next: string[] } {
+  if (state.finished) return { status: report.outcome, next: ['npm start'] };
+  if (isAlive(state.pid)) return { status: `running (process ${state.pid})`, next: ['npm run crossfade -- status'] };
+  return { status: 'interrupted', next: ['npm start -- --resume', 'npm start'] };
+}
+
+/** Reads from the engine's database: the one that runs, or one started for as long as it takes. */
+async function readJournal(places: Places, state: RunState): Promise<JournalEvent[]> {
+  const running = await findDatabaseServer(places.engine);
+  const server = await startDatabaseServer({ folder: places.engine, password: state.signingSecret });
+  try {
+    const pool = new Pool({ connectionString: server.url('crossfade'), max: 1 });
+    try {
+      return await openJournal(pool, state.rollout, (value) => value).read();
+    } finally {
+      await pool.end();
+    }
+  } finally {
+    if (running === null) await server.stop();
+  }
 }

@@ -9,12 +9,11 @@ function count(claims: object): { proven: number; all: number } {
   return { proven: values.filter(Boolean).length, all: values.length };
 }
 
-/** The rollout in ten seconds: what came out, how available it was, how long it took, what was proven, where it lies. */
+/** The rollout in ten seconds: what came out, how available it was, how long it took, what was proven, where it lies. `run` is `null` when it is looked at later. */
 export function printSummary(
   output: NodeJS.WriteStream,
   report: RolloutReport,
-  reportFile: string,
-  scenario: Scenario,
+  run: { readonly reportFile: string; readonly scenario: Scenario } | null,
 ): void {
   const { traffic, transfer, cutover, rollback } = report;
   const outcome = {
@@ -23,7 +22,9 @@ export function printSummary(
     failed: pc.red('✘ failed'),
   }[report.outcome];
   const expected =
-    report.outcome === scenario.expected.outcome ? '' : pc.red(` (expected: ${scenario.expected.outcome})`);
+    run === null || report.outcome === run.scenario.expected.outcome
+      ? ''
+      : pc.red(` (expected: ${run.scenario.expected.outcome})`);
   const availability =
     traffic.requests === 0 ? 'nobody counted' : `${(100 * (1 - traffic.failed / traffic.requests)).toFixed(3)} %`;
   const seconds = (value: number | null): string => (value === null ? 'not run' : `${value.toFixed(1)} s`);
@@ -56,7 +57,7 @@ export function printSummary(
       `${transfer.verified} of ${transfer.objects} objects verified, ${transfer.mismatched} differ, ${(transfer.bytes / 1e6).toFixed(0)} MB`,
     ],
     ['Proven', parts.map(([name, { proven, all }]) => `${name} ${proven}/${all}`).join(', ')],
-    ['Report', reportFile],
+    ...(run === null ? [] : [['Report', run.reportFile]]),
     [
       'Archive',
       report.archive.path === null

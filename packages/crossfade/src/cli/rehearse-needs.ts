@@ -1,0 +1,92 @@
+import { access, constants, mkdir, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { scenarios } from '@crossfade/audafact/scenarios';
+import type { Places } from '../rehearsal/places.ts';
+import { isAlive, readRunState } from '../rehearsal/run-state.ts';
+import type { Scenario } from '../rehearsal/scenario.ts';
+import { configPath, DEFAULT_CONFIG } from './load-config.ts';
+import type { CommandFlags } from './main.ts';
+import { UserError } from './user-error.ts';
+
+/** A rehearsal's world, its copy in R2, the databases and the evidence, bytes. */
+export const NEEDED_BYTES = 2.5e9;
+/** Where the control room is unless somebody else is there. */
+export const DEFAULT_PORT = 4400;
+
+export interface RehearsalChoice {
+  readonly scenario: Scenario;
+  readonly port: { readonly port: number; readonly fixed: boolean };
+}
+
+/** Everything that can be known to be wrong before anything is started. @throws UserError */
+export async function chooseRehearsal(flags: CommandFlags, places: Places): Promise<RehearsalChoice> {
+  const earlier = await readRunState(places.state);
+  if (earlier !== null && !earlier.finished && earlier.pid !== process.pid && isAlive(earlier.pid)) {
+    throw new UserError(
+      'CROSSFADE_REHEARSAL_RUNS',
+      `the rehearsal ${earlier.rollout} already runs here (process ${earlier.pid})`,
+      'end it with Ctrl-C in its terminal, or wait',
+    );
+  }
+  if (flags.resume === true && (earlier === null || earlier.finished)) {
+    throw new UserError(
+      'CROSSFADE_NOTHING_TO_RESUME',
+      'there is no interrupted rehearsal here',
+      'start one: npm start',
+    );
+  }
+  const resumed = flags.resume === true ? earlier?.scenario : undefined;
+  if (resumed !== undefined && flags.scenario !== undefined && flags.scenario !== resumed) {
+    throw new UserError(
+      'CROSSFADE_SCENARIO_DIFFERS',
+      `the interrupted rehearsal plays ${JSON.stringify(resumed)}`,
+      'leave out --scenario, or leave out --resume to begin anew',
+    );
+  }
+  const choice = { scenario: chosenScenario(resumed ?? flags.scenario ?? 'smooth'), port: chosenPort(flags.port) };
+  await configPath(flags.config ?? DEFAULT_CONFIG);
+  if (flags.report !== undefined) await demandFolderOf(flags.report);
+  await mkdir(places.root, { recursive: true });
+  await demandSpace(places.root);
+  return choice;
+}
+
+function chosenScenario(name: string): Scenario {
+  const scenario = scenarios.find((one) => one.name === name);
+  if (scenario !== undefined) return scenario;
+  throw new UserError(
+    'CROSSFADE_SCENARIO_UNKNOWN',
+    `there is no scenario ${JSON.stringify(name)}`,
+    `there are: ${scenarios.map((one) => one.name).join(', ')}`,
+  );
+}
+
+function chosenPort(text: string | undefined): RehearsalChoice['port'] {
+  if (text === undefined) return { port: DEFAULT_PORT, fixed: false };
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return { port, fixed: true };
+  throw new UserError('CROSSFADE_PORT_INVALID', `${JSON.stringify(text)} is no port`, 'name a number from 1 to 65535');
+}
+
+async function demandFolderOf(report: string): Promise<void> {
+  const folder = dirname(resolve(report));
+  await access(folder, constants.W_OK).catch(() => {
+    throw new UserError(
+      'CROSSFADE_REPORT_FOLDER',
+      `the report cannot be written: there is no writable folder ${folder}`,
+      'name another file with --report',
+    );
+  });
+}
+
+/** @throws UserError when less than `needed` bytes are free. */
+export async function demandSpace(folder: string, needed = NEEDED_BYTES): Promise<void> {
+  const disk = await statfs(folder);
+  const free = disk.bavail * disk.bsize;
+  if (free >= needed) return;
+  throw new UserError(
+    'CROSSFADE_DISK_FULL',
+    `${(free / 1e9).toFixed(1)} GB are free at ${folder}, a rehearsal needs ${needed / 1e9} GB`,
+    'free some space, then run the command again',
+  );
+}
