@@ -60,7 +60,7 @@ export async function compensate(walk: Walk, { phase, step, before }: StepTaken)
     {
       id: step.id,
       title: step.title,
-      byHand: `crossfade rollback full   # ${step.id}: put back ${JSON.stringify(before)}`,
+      byHand: `put back what was before ${step.id}: ${JSON.stringify(before)}`,
       run: () => step.compensate(context, before),
     },
     `${phase}/`,
@@ -81,8 +81,12 @@ function act(walk: Walk, context: RolloutContext, step: Action, prefix = 'rollba
         const start = performance.now();
         const result = toJson(await step.run(context));
         const verdict = await step.verify?.(context);
-        if (verdict !== undefined && verdict.status !== 'pass') throw new Error(verdict.summary);
         const ms = Math.round(performance.now() - start);
+        if (verdict !== undefined) {
+          const data = { title, proves: [], ms, verdict };
+          await context.record({ kind: 'check.verdict', data, subject: step.id, key: `${name}/verified/${attempt}` });
+          if (verdict.status !== 'pass') throw new Error(verdict.summary);
+        }
         await context.record({
           kind: 'compensation.finished',
           data: { title, ms, result },

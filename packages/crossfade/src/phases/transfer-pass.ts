@@ -1,5 +1,7 @@
 import type { RolloutContext } from '../rollout/context.ts';
-import { copyObjects, type CopyResult } from '../transfer/copy.ts';
+import { catchUp } from '../transfer/catch-up.ts';
+import type { CopyResult } from '../transfer/copy.ts';
+import { mirrorBack, type MirrorBackOptions } from '../transfer/mirror-back.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
 /** A copy is caught up when a pass finds nothing new; more passes than this mean that it never will be. */
@@ -11,21 +13,25 @@ export async function copyToR2(
   pass: string,
 ): Promise<{ objects: number; bytes: number; passes: number }> {
   const { providers, config, signal } = context;
-  let objects = 0;
-  let bytes = 0;
-  for (let passes = 1; ; passes++) {
-    const result = await copyObjects({
-      from: providers.legacyStore,
-      to: providers.r2.production,
-      concurrency: config.transfer.concurrency,
-      signal,
-      onProgress: (progress) => void context.record({ kind: 'transfer.progressed', data: progress, subject: pass }),
-    });
-    failOn(result);
-    objects += result.copied;
-    bytes += result.bytes;
-    if (result.copied === 0 || passes === MOST_PASSES) return { objects, bytes, passes };
-  }
+  // Reports are written one after the other and awaited: an event that is lost would be an error nobody saw.
+  let reported: Promise<unknown> = Promise.resolve();
+  const { passes, caughtUp } = await catchUp({
+    from: providers.legacyStore,
+    to: providers.r2.production,
+    concurrency: config.transfer.concurrency,
+    signal,
+    onProgress: (progress) => {
+      reported = reported.then(() =>
+        context.record({ kind: 'transfer.progressed', data: { ...progress }, subject: pass }),
+      );
+    },
+  });
+  await reported;
+  const last = passes.at(-1);
+  if (last !== undefined) failOn(last);
+  if (!caughtUp) throw new Error(`${passes.length} passes, and each found new uploads: they come faster than the copy`);
+  const sum = (read: (result: CopyResult) => number): number => passes.reduce((total, one) => total + read(one), 0);
+  return { objects: sum((one) => one.copied), bytes: sum((one) => one.bytes), passes: passes.length };
 }
 
 function failOn({ failed }: CopyResult): void {
@@ -65,28 +71,25 @@ export async function verifyInR2(context: RolloutContext, pass: string): Promise
   return { ...counted, missing: missing.length };
 }
 
-/** Copies what R2 has and legacy lacks (or has otherwise) back to legacy. */
+/**
+ * Brings to legacy what R2 has and legacy lacks or has older, and verifies it object by object.
+ * Throws when legacy does not hold it all afterwards.
+ */
 export async function mirrorToLegacy(context: RolloutContext): Promise<{ objects: number; bytes: number }> {
-  const { providers, config, signal } = context;
-  const legacy = providers.legacyStore;
-  const result = await copyObjects({
-    from: providers.r2.production,
-    to: legacy,
-    concurrency: config.transfer.concurrency,
-    signal,
-  });
-  failOn(result);
-  return { objects: result.copied, bytes: result.bytes };
+  const { copy, verify, complete } = await mirrorBack(mirrorOf(context));
+  failOn(copy);
+  if (!complete) throw new Error(`${verify.missing.length + verify.mismatched.length} objects of R2 are not in legacy`);
+  return { objects: copy.copied, bytes: copy.bytes };
 }
 
-/** Keys that R2 holds and legacy lacks. */
+/** Keys that R2 holds and legacy lacks, or has otherwise. */
 export async function missingInLegacy(context: RolloutContext): Promise<string[]> {
-  const { providers, config, signal } = context;
-  const result = await verifyObjects({
-    from: providers.r2.production,
-    to: providers.legacyStore,
-    concurrency: config.transfer.concurrency,
-    signal,
-  });
-  return [...result.missing, ...result.mismatched.map((one) => one.key)];
+  const { r2, legacy, concurrency, signal } = mirrorOf(context);
+  const { missing, mismatched } = await verifyObjects({ from: r2, to: legacy, concurrency, signal });
+  return [...missing, ...mismatched.map((one) => one.key)];
+}
+
+function mirrorOf({ providers, config, signal }: RolloutContext): MirrorBackOptions {
+  const { r2, legacyStore } = providers;
+  return { r2: r2.production, legacy: legacyStore, concurrency: config.transfer.concurrency, signal };
 }

@@ -24,7 +24,7 @@ function legacyQuietCheck(): Check {
         summary: `${requests} storage requests at legacy in the ${Math.round(end.data.ms / 1000)} s of the watch`,
         measured: { requests, seconds: Math.round(end.data.ms / 1000) },
         expected: { requests: 0 },
-        mend: 'crossfade watch   # find out who still reads legacy',
+        mend: 'find out who still reads legacy (its request log names the paths), then run the rollout again',
       });
     },
   };
@@ -42,7 +42,7 @@ function copyCompleteCheck(): Check {
         summary: `${result.verified} of ${result.objects} verified`,
         measured: { ...result },
         expected: { missing: 0, mismatched: 0 },
-        mend: 'crossfade copy',
+        mend: 'run the rollout again: the copy takes what is missing or differs',
       });
     },
   };

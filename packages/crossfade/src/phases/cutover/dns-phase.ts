@@ -82,7 +82,7 @@ function catchUpStep(id: string, title: string, pass: string): Step<{ pass: stri
         summary: `${result.verified} of ${result.objects} objects verified in R2`,
         measured: { ...result },
         expected: { mismatched: 0, missing: 0 },
-        mend: 'crossfade copy',
+        mend: 'run the rollout again: the copy takes what is missing or differs',
       });
     },
     // A copy more than needed harms nobody; the next run need not make it again.

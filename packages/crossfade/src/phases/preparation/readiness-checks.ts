@@ -52,7 +52,7 @@ function claimsVerdict(history: readonly JournalEvent[], claims: readonly string
       missing,
     },
     expected: { missing: [] },
-    mend: 'crossfade stage validate',
+    mend: 'run the rollout again: staging is validated anew',
   });
 }
 
@@ -109,7 +109,7 @@ export function rollbackRehearsedCheck(): Check {
         summary: event?.kind === 'check.verdict' ? event.data.verdict.summary : 'the rollback was not rehearsed',
         measured: event?.id ?? null,
         expected: 'a passing rehearsal of the rollback',
-        mend: 'crossfade prepare',
+        mend: 'run the rollout again: preparation does what is missing',
       });
     },
   };

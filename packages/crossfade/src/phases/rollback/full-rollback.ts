@@ -52,7 +52,7 @@ function mirrorBack(): RollbackStep {
   return {
     id: 'rollback.mirror',
     title: 'Uploads made since the switch mirrored back to legacy',
-    byHand: 'crossfade copy r2:production legacy && crossfade verify r2:production legacy',
+    byHand: 'rclone copy --checksum r2:<bucket> supabase:<bucket> && rclone check r2:<bucket> supabase:<bucket>',
     run: mirrorToLegacy,
     async verify(context) {
       const missing = await missingInLegacy(context);
@@ -125,7 +125,7 @@ function servedAgain(): RollbackStep {
   return {
     id: 'rollback.served',
     title: 'Every listener is served from legacy again',
-    byHand: 'crossfade status   # who still fails, and on which side',
+    byHand: 'npm run crossfade -- status   # who still fails, and on which side',
     async run(context) {
       const { reading, ms } = await until(
         () => lastSeconds(context),
