@@ -90,13 +90,15 @@ async function main(): Promise<void> {
   const dnsPort = await sharedPort([AUTHORITY, ...RESOLVERS.map((one) => one.address)], 'dns', 15_353);
 
   say('Postgres for the two Supabase projects …');
-  const database = await startDatabaseServer({
+  const starting = startDatabaseServer({
     folder: join(folder, 'database'),
     password: of('database'),
     databases: ['supabase_production', 'supabase_staging'],
     durable: false,
   });
-  undo.push(() => database.stop());
+  // Whoever stops the world while it starts waits for this one: it runs in a session of its own.
+  undo.push(async () => (await starting).stop());
+  const database = await starting;
 
   const projects = { staging: ADDRESSES.stagingSupabase, production: ADDRESSES.legacy };
   const handles: Record<'staging' | 'production', SupabaseHandle> = {

@@ -42,10 +42,13 @@ export interface StartOptions {
   readonly folder: string;
   readonly ttlScale: number;
   readonly onProgress: (line: string) => void;
+  /** Gives the start up: what had been started is stopped, and the start throws. */
+  readonly signal: AbortSignal;
 }
 
 /** Starts the local cloud in a process group of its own and resolves when all of it answers. */
-export async function startWorld({ folder, ttlScale, onProgress }: StartOptions): Promise<World> {
+export async function startWorld({ folder, ttlScale, onProgress, signal }: StartOptions): Promise<World> {
+  signal.throwIfAborted();
   await mkdir(folder, { recursive: true });
   const logFile = join(folder, 'world.log');
   const log = await open(logFile, 'a');
@@ -70,12 +73,14 @@ export async function startWorld({ folder, ttlScale, onProgress }: StartOptions)
     });
     child.once('exit', (code) => resolve(`failed it ended with exit code ${code}`));
     child.once('error', (error) => resolve(`failed ${error.message}`));
+    signal.addEventListener('abort', () => resolve('failed its start was interrupted'), { once: true });
   });
   stdout.destroy();
   child.removeAllListeners('exit');
   child.unref();
   if (outcome === 'ready') return JSON.parse(await readFile(join(folder, 'world.json'), 'utf8')) as World;
   await stopWorld(folder);
+  signal.throwIfAborted();
   throw new Error(`the local cloud did not start: ${outcome.slice('failed '.length)} (its log: ${logFile})`);
 }
 

@@ -26,8 +26,8 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
 
   const view = createTerminalView(process.stderr);
-  const onInterrupt = new Promise<'interrupted'>((done) => {
-    interrupted.signal.addEventListener('abort', () => done('interrupted'), { once: true });
+  const onInterrupt = new Promise<void>((done) => {
+    interrupted.signal.addEventListener('abort', () => done(), { once: true });
   });
   let rehearsal: Rehearsal | null = null;
   let room: Awaited<ReturnType<typeof startControlRoom>> | null = null;
@@ -49,8 +49,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     room = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
     view.room(room.url, port.port);
     view.follow(controller.journal, config, controller.titles);
-    const outcome = await Promise.race([rehearsal.run(), onInterrupt]);
-    if (outcome === 'interrupted') return EXIT.interrupted;
+    await rehearsal.run();
     view.end();
     const events = await controller.journal.read();
     const report = buildReport(events);

@@ -1,6 +1,7 @@
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { scenarios } from '@crossfade/audafact/scenarios';
+import { attachWorld } from '@crossfade/local-cloud';
 import type { Places } from '../rehearsal/places.ts';
 import { isAlive, readRunState } from '../rehearsal/run-state.ts';
 import type { Scenario } from '../rehearsal/scenario.ts';
@@ -33,6 +34,13 @@ export async function chooseRehearsal(flags: CommandFlags, places: Places): Prom
       'CROSSFADE_NOTHING_TO_RESUME',
       'there is no interrupted rehearsal here',
       'start one: npm start',
+    );
+  }
+  if (flags.resume === true && (await attachWorld(places.world)) === null) {
+    throw new UserError(
+      'CROSSFADE_NOTHING_TO_RESUME',
+      `the local cloud of ${earlier?.rollout ?? 'that rehearsal'} runs no more (Ctrl-C ends it), so there is nothing to go on with`,
+      'start a new one: npm start',
     );
   }
   const resumed = flags.resume === true ? earlier?.scenario : undefined;

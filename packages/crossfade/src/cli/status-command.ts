@@ -1,4 +1,5 @@
 import { findDatabaseServer, startDatabaseServer } from '@crossfade/database-server';
+import { attachWorld } from '@crossfade/local-cloud';
 import { Pool } from 'pg';
 import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
 import { isAlive, readRunState, type RunState } from '../rehearsal/run-state.ts';
@@ -27,7 +28,7 @@ export async function statusCommand(flags: CommandFlags): Promise<number> {
     );
   }
   const report = buildReport(events);
-  const now = standing(state, report);
+  const now = standing(state, report, (await attachWorld(places.world)) !== null);
   if (flags.json === true) {
     process.stdout.write(`${JSON.stringify({ status: now.status, next: now.next, ...report }, null, 2)}\n`);
     return EXIT.done;
@@ -40,10 +41,10 @@ export async function statusCommand(flags: CommandFlags): Promise<number> {
 }
 
 /** Where the rehearsal stands, and the commands that make sense there. */
-function standing(state: RunState, report: RolloutReport): { status: string; next: string[] } {
+function standing(state: RunState, report: RolloutReport, worldRuns: boolean): { status: string; next: string[] } {
   if (state.finished) return { status: report.outcome, next: ['npm start'] };
   if (isAlive(state.pid)) return { status: `running (process ${state.pid})`, next: ['npm run crossfade -- status'] };
-  return { status: 'interrupted', next: ['npm start -- --resume', 'npm start'] };
+  return { status: 'interrupted', next: worldRuns ? ['npm start -- --resume', 'npm start'] : ['npm start'] };
 }
 
 /** Reads from the engine's database: the one that runs, or one started for as long as it takes. */

@@ -73,6 +73,8 @@ export async function openController(options: ControllerOptions): Promise<Contro
     signal: AbortSignal.any([signal, options.signal]),
     history: () => journal.read(),
     async record(entry) {
+      // An interrupted step fails for no fault of its own: that is nothing to be kept.
+      options.signal.throwIfAborted();
       const { subject, key, ...event } = entry;
       return (await journal.append(event, { phase, subject, key })).id;
     },
@@ -106,6 +108,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
       const outcome = await runDurably({
         databaseUrl: options.databaseUrl,
         rollout,
+        signal: options.signal,
         work: (durable) => walkRollout({ plan: options.plan, durable, sentinel: options.sentinel, contextFor }),
       }).finally(() => options.sentinel.stop());
       return outcome;

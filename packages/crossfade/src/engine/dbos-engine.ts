@@ -8,6 +8,8 @@ export interface DurableRun {
   /** The rollout's id; the same id again goes on where it stopped. */
   readonly rollout: string;
   readonly work: (durable: Durable) => Promise<WalkOutcome>;
+  /** Fires when the operator interrupts: what is under way is left as a `kill -9` would leave it, to be resumed. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -19,19 +21,42 @@ const APPLICATION_VERSION = 'crossfade-1';
 
 let current: DurableRun | undefined;
 
-const durable: Durable = { step: (name, work) => DBOS.runStep(work, { name }) };
+/** Never resolves. */
+const forever = new Promise<never>(() => {});
+
+/** An interrupted step has no answer: whatever its work came to, it is not recorded, so the next life runs it again. */
+function durableUntil(signal: AbortSignal): Durable {
+  return {
+    step: (name, work) =>
+      DBOS.runStep(
+        async () => {
+          try {
+            const answer = await work();
+            return signal.aborted ? await forever : answer;
+          } catch (error) {
+            if (signal.aborted) return forever;
+            throw error;
+          }
+        },
+        { name },
+      ),
+  };
+}
 
 const rolloutWorkflow = DBOS.registerWorkflow(
   async (rollout: string): Promise<WalkOutcome> => {
     if (current === undefined || current.rollout !== rollout) {
       throw new Error(`this process does not drive the rollout ${rollout}`);
     }
-    return current.work(durable);
+    return current.work(durableUntil(current.signal));
   },
   { name: 'rollout' },
 );
 
-/** Runs the rollout, or goes on with it, to its outcome. One at a time in a process. */
+/**
+ * Runs the rollout, or goes on with it, to its outcome. One at a time in a process.
+ * @throws the signal's reason when it fires first.
+ */
 export async function runDurably(run: DurableRun): Promise<WalkOutcome> {
   current = run;
   DBOS.setConfig({
@@ -42,10 +67,17 @@ export async function runDurably(run: DurableRun): Promise<WalkOutcome> {
     logLevel: 'error',
     runAdminServer: false,
   });
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    if (run.signal.aborted) reject(run.signal.reason);
+    run.signal.addEventListener('abort', () => reject(run.signal.reason), { once: true });
+  });
+  // It is raced below; until then nobody listens, and that is no error.
+  interrupted.catch(() => {});
   await DBOS.launch();
   try {
+    run.signal.throwIfAborted();
     const handle = await DBOS.startWorkflow(rolloutWorkflow, { workflowID: run.rollout })(run.rollout);
-    return await handle.getResult();
+    return await Promise.race([handle.getResult(), interrupted]);
   } finally {
     await DBOS.shutdown();
     current = undefined;

@@ -13,6 +13,7 @@ import { rolloutPlan } from '../phases/plan.ts';
 import { createProviders } from '../providers/create-providers.ts';
 import type { Providers } from '../providers/providers.ts';
 import type { Check, RolloutPlan } from '../rollout/plan.ts';
+import { verdict } from '../rollout/verdict.ts';
 import { createAudienceControl } from './audience-control.ts';
 import { deployStudio } from './studio.ts';
 import type { Places } from './places.ts';
@@ -62,12 +63,17 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
   const { places, say, scenario } = options;
   const undo: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
-    for (let action = undo.pop(); action !== undefined; action = undo.pop()) await action();
+    const failures: unknown[] = [];
+    // One that fails must not keep the others running.
+    for (let action = undo.pop(); action !== undefined; action = undo.pop()) {
+      await action().catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const state = await begin(options);
     undo.push(() => stopWorld(places.world));
-    const world = await openWorld(options, say);
+    const world = await openWorld(options);
     const beat = setInterval(() => void heartbeat(world).catch(() => {}), HEARTBEAT_EVERY_MS);
     undo.push(async () => clearInterval(beat));
     options.signal.throwIfAborted();
@@ -167,13 +173,14 @@ async function stopDatabase(folder: string): Promise<void> {
   await (await findDatabaseServer(folder))?.stop();
 }
 
-async function openWorld({ resume, places }: RehearsalOptions, say: (line: string) => void): Promise<World> {
-  const attached = resume ? await attachWorld(places.world) : null;
-  if (attached !== null) {
+async function openWorld({ resume, places, say, signal }: RehearsalOptions): Promise<World> {
+  if (resume) {
+    const attached = await attachWorld(places.world);
+    if (attached === null) throw new Error('the local cloud of that rehearsal runs no more');
     say('the local cloud still runs: attached');
     return attached;
   }
-  return startWorld({ folder: places.world, ttlScale: TTL_SCALE, onProgress: say });
+  return startWorld({ folder: places.world, ttlScale: TTL_SCALE, onProgress: say, signal });
 }
 
 function managementOf(world: World) {
@@ -221,13 +228,11 @@ function withAudience(plan: RolloutPlan, providers: Providers): RolloutPlan {
         await new Promise((resolve) => setTimeout(resolve, 400));
         const after = await audience.stats();
         const moved = after.requests > before.requests;
-        return {
-          status: moved === moving ? ('pass' as const) : ('fail' as const),
+        return verdict(moved === moving, {
           summary: `${after.requests} requests so far, ${moved ? 'rising' : 'at rest'}`,
           measured: after.requests - before.requests,
           expected: moving ? '> 0' : 0,
-          evidence: [],
-        };
+        });
       },
       compensate: async () => null,
     },
