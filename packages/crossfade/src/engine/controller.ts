@@ -66,6 +66,12 @@ export async function openController(options: ControllerOptions): Promise<Contro
   const redaction = createRedaction(secretsOf(config));
   const journal = openJournal(pool, rollout, redaction.json);
 
+  async function placeFor(path: string): Promise<string> {
+    const target = join(evidenceFolder, path);
+    await mkdir(dirname(target), { recursive: true });
+    return target;
+  }
+
   const contextFor = (phase: PhaseId | null, signal: AbortSignal): RolloutContext => ({
     rollout,
     config,
@@ -79,11 +85,10 @@ export async function openController(options: ControllerOptions): Promise<Contro
       return (await journal.append(event, { phase, subject, key })).id;
     },
     async keep(path, content) {
-      const target = join(evidenceFolder, path);
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, typeof content === 'string' ? redaction.text(content) : content);
+      await writeFile(await placeFor(path), typeof content === 'string' ? redaction.text(content) : content);
       return path;
     },
+    placeFor,
   });
   const context = contextFor(null, options.signal);
 

@@ -1,6 +1,7 @@
 import type { RolloutContext } from '../rollout/context.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
+import { openManifest } from '../transfer/manifest.ts';
 import { mirrorBack, type MirrorBackOptions } from '../transfer/mirror-back.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
@@ -44,24 +45,27 @@ export type VerifiedPass = { objects: number; bytes: number; verified: number; m
 
 /**
  * Verifies every legacy object in R2, object by object. What was uploaded to legacy while the listing was read is
- * copied and verified again; a mismatch is never forgiven.
+ * copied and verified again; a mismatch is never forgiven. The manifest, one row for each object, is kept as evidence.
  */
 export async function verifyInR2(context: RolloutContext, pass: string): Promise<VerifiedPass> {
   const { providers, config, signal } = context;
   const start = performance.now();
+  const place = `transfer/${pass.replaceAll(' ', '-')}`;
   let result: VerifyResult;
   for (let passes = 1; ; passes++) {
+    const manifest = await openManifest(await context.placeFor(`${place}.manifest.jsonl`));
     result = await verifyObjects({
       from: providers.legacyStore,
       to: providers.r2.production,
       concurrency: config.transfer.concurrency,
       signal,
-    });
+      onVerified: (object) => manifest.write(object),
+    }).finally(() => manifest.close());
     if (result.missing.length === 0 || passes === MOST_PASSES) break;
     await copyToR2(context, `${pass}: uploaded meanwhile`);
   }
   const { objects, bytes, verified, mismatched, missing } = result;
-  await context.keep(`transfer/${pass.replaceAll(' ', '-')}.json`, JSON.stringify(result, null, 2));
+  await context.keep(`${place}.json`, JSON.stringify(result, null, 2));
   const counted = { objects, bytes, verified, mismatched: mismatched.length };
   await context.record({
     kind: 'transfer.finished',

@@ -11,6 +11,8 @@ export interface RolloutContext {
   record(entry: JournalEntry & { subject?: string; key?: string }): Promise<string>;
   /** Keeps a file as evidence (a path relative to the evidence folder) and answers with that path. */
   keep(path: string, content: string | Uint8Array): Promise<string>;
+  /** As `keep`, for what is too long to be held: answers with the absolute path to write to. */
+  placeFor(path: string): Promise<string>;
   /** Every event so far, oldest first: what gates compute their verdicts from. */
   history(): Promise<readonly JournalEvent[]>;
   /** Fires when the work should stop early: trouble was seen, or the operator interrupts. */
