@@ -24,9 +24,9 @@ const SHORTEST_SECRET = 6;
  * secret that contains another leaves nothing behind.
  */
 export function createRedaction(secrets: readonly string[]): { text(text: string): string; json: Redact } {
-  const literals = [...new Set(secrets)]
-    .filter((s) => s.length >= SHORTEST_SECRET)
-    .toSorted((a, b) => b.length - a.length);
+  const literals = [...new Set(secrets.filter((s) => s.length >= SHORTEST_SECRET).flatMap(spellings))].toSorted(
+    (a, b) => b.length - a.length,
+  );
   const text = (value: string): string => {
     let clean = value;
     for (const literal of literals) clean = clean.replaceAll(literal, REPLACEMENT);
@@ -43,6 +43,18 @@ export function createRedaction(secrets: readonly string[]): { text(text: string
   };
   // The shape is kept, only strings change: the one cast that the types cannot express.
   return { text, json: <Value extends Json>(value: Value): Value => walk(value) as Value };
+}
+
+/** How a secret may be written down on its way: in a URL, in JSON, in a Basic header. */
+function spellings(secret: string): string[] {
+  const bytes = Buffer.from(secret);
+  return [
+    secret,
+    encodeURIComponent(secret),
+    JSON.stringify(secret).slice(1, -1),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+  ];
 }
 
 /** Fields of a config whose values open something. */

@@ -14,7 +14,7 @@ export interface ArchivePlaces {
 }
 
 /** Text files are redacted once more on their way in; pictures and traces are taken as they are. */
-const TEXT = /\.(json|ndjson|txt|md|html|ts|log)$/;
+const TEXT = /\.(json|jsonl|ndjson|txt|md|html|ts|log)$/;
 
 async function payload(
   context: RolloutContext,
