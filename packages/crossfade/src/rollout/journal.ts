@@ -39,6 +39,8 @@ create or replace function crossfade.refuse_change() returns trigger language pl
   $$ begin raise exception 'the journal is append-only'; end $$;
 create or replace trigger journal_append_only before update or delete on crossfade.journal
   for each row execute function crossfade.refuse_change();
+create or replace trigger journal_never_emptied before truncate on crossfade.journal
+  for each statement execute function crossfade.refuse_change();
 `;
 
 interface Row {
