@@ -105,7 +105,12 @@ export default defineRollout((env) => ({
     expire: [{ prefix: 'sessions/', after: 7 * DAY_SECONDS }],
   },
   transfer: { concurrency: 12, partSizeBytes: 16 * 1024 * 1024 },
-  targets: { responseMs: 200, errorRate: 0.001, throughput: env['CROSSFADE_REHEARSAL'] === '1' ? 50 : 100 },
+  targets: {
+    responseMs: 200,
+    errorRate: 0.001,
+    throughput: env['CROSSFADE_REHEARSAL'] === '1' ? 50 : 100,
+    stagingTolerance: { factor: 1.5, plusMs: 50 },
+  },
   trouble: {
     errorRate: 0.05,
     windowMs: scaled(env, 5 * MINUTE, 4 * SECOND).deadlineMs,

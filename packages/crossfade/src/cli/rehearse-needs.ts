@@ -52,8 +52,8 @@ export async function chooseRehearsal(flags: CommandFlags, places: Places): Prom
     );
   }
   const choice = { scenario: chosenScenario(resumed ?? flags.scenario ?? 'smooth'), port: chosenPort(flags.port) };
-  await configPath(flags.config ?? DEFAULT_CONFIG);
   if (flags.report !== undefined) await demandFolderOf(flags.report);
+  await configPath(flags.config ?? DEFAULT_CONFIG);
   await mkdir(places.root, { recursive: true });
   await demandSpace(places.root);
   return choice;

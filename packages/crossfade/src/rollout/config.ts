@@ -100,6 +100,8 @@ export const rolloutConfigSchema = v.strictObject({
     errorRate: positive,
     /** Requests a second that staging must sustain. */
     throughput: positive,
+    /** How much slower than staging production may be: the larger of so many times, and so many ms more. */
+    stagingTolerance: v.strictObject({ factor: v.pipe(v.number(), v.minValue(1)), plusMs: positive }),
   }),
   /** When the cutover counts as in trouble. */
   trouble: v.strictObject({

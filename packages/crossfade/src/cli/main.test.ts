@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from './load-config.ts';
+import { demandSpace } from './rehearse-needs.ts';
+import { asUserError } from './user-error.ts';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+const CONFIG = fileURLToPath(new URL('../../../../rollouts/audafact/crossfade.config.ts', import.meta.url));
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'crossfade-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Runs the command in an empty folder, as somebody would who has never used it. */
+function crossfade(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [MAIN, ...args],
+      { cwd: folder, env: { ...process.env, NO_COLOR: '1' } },
+      (error, out, err) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err }),
+    );
+  });
+}
+
+describe('a mistake at the keyboard', () => {
+  it.each([
+    ['an unknown command', ['rehearsal'], 'there is no command "rehearsal"', 'CROSSFADE_COMMAND_UNKNOWN'],
+    ['an unknown option', ['rehearse', '--fast'], "Unknown option '--fast'", 'CROSSFADE_ARGUMENT_UNKNOWN'],
+    ['an argument too many', ['status', 'now'], 'status takes no argument "now"', 'CROSSFADE_ARGUMENT_UNKNOWN'],
+    ['an unknown scenario', ['rehearse', '--scenario', 'nope'], 'there are: smooth', 'CROSSFADE_SCENARIO_UNKNOWN'],
+    ['a port that is none', ['rehearse', '--port', '99999'], '"99999" is no port', 'CROSSFADE_PORT_INVALID'],
+    ['a missing config', ['rehearse', '--config', 'no.ts'], 'there is no config file at', 'CROSSFADE_CONFIG_MISSING'],
+    ['a report nowhere', ['rehearse', '--report', 'no/such/x.json'], 'no writable folder', 'CROSSFADE_REPORT_FOLDER'],
+    ['nothing to resume', ['rehearse', '--resume'], 'no interrupted rehearsal', 'CROSSFADE_NOTHING_TO_RESUME'],
+    ['nothing to show', ['status'], 'no rehearsal was begun here yet', 'CROSSFADE_NOTHING_TO_SHOW'],
+  ])('%s: one message with what to do, exit code 2, no stack trace', async (_name, args, says, code) => {
+    const { code: exitCode, err, out } = await crossfade(...args);
+    expect(exitCode).toBe(2);
+    expect(err).toContain(says);
+    expect(err).toContain(`[${code}]`);
+    expect(err).not.toMatch(/\n\s+at /);
+    expect(out).toBe('');
+    expect(err.trim().split('\n')).toHaveLength(2);
+  });
+
+  it('a rehearsal that already runs in this folder is named, and left alone', async () => {
+    const state = {
+      rollout: 'audafact-x',
+      scenario: 'smooth',
+      startedAt: '',
+      pid: process.pid,
+      signingSecret: 'x',
+      finished: false,
+    };
+    await mkdir(join(folder, '.crossfade'), { recursive: true });
+    const file = join(folder, '.crossfade/rehearsal.json');
+    await writeFile(file, JSON.stringify(state));
+    const { code, err } = await crossfade('rehearse');
+    expect(code).toBe(2);
+    expect(err).toContain(`the rehearsal audafact-x already runs here (process ${process.pid})`);
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(state);
+    await rm(file);
+  });
+
+  it('help goes to stdout with exit code 0', async () => {
+    const { code, out, err } = await crossfade('--help');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('crossfade rehearse');
+  });
+});
+
+describe('a disk that is too full', () => {
+  it('is told before anything is started, with how much is free and how much is needed', async () => {
+    await expect(demandSpace(folder, Number.MAX_SAFE_INTEGER)).rejects.toMatchObject({
+      code: 'CROSSFADE_DISK_FULL',
+      message: expect.stringMatching(/GB are free at .*, a rehearsal needs/),
+    });
+    await expect(demandSpace(folder, 1)).resolves.toBeUndefined();
+  });
+
+  it('is a message and not a stack trace when it fills up later', () => {
+    const cause = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', path: '/x/y' });
+    expect(asUserError(new Error('the journal cannot be kept', { cause }))).toMatchObject({
+      code: 'CROSSFADE_DISK_FULL',
+      message: 'the disk is full: /x/y',
+      exitCode: 1,
+    });
+  });
+});
+
+describe('a config', () => {
+  async function configFile(name: string, text: string): Promise<string> {
+    const file = join(folder, name);
+    await writeFile(file, text);
+    return file;
+  }
+
+  it('that lacks a value names each field and what was expected, never the values of secrets', async () => {
+    const failure = loadConfig(CONFIG, { CLOUDFLARE_API_TOKEN: 'canary-token', CLOUDFLARE_ACCOUNT_ID: 'short' });
+    await expect(failure).rejects.toMatchObject({
+      code: 'CROSSFADE_CONFIG_INVALID',
+      exitCode: 2,
+      message: expect.stringContaining('cloudflare.accountId: expected'),
+    });
+    await expect(failure).rejects.not.toMatchObject({ message: expect.stringContaining('canary-token') });
+  });
+
+  it('with a field that nobody knows is refused by that name', async () => {
+    const file = await configFile('unknown.ts', 'export default { colour: 1 };');
+    await expect(loadConfig(file, {})).rejects.toMatchObject({ message: expect.stringContaining('colour') });
+  });
+
+  it.each([
+    ['has no default export', 'export const x = 1;', 'CROSSFADE_CONFIG_EMPTY'],
+    ['is no TypeScript', 'export default {', 'CROSSFADE_CONFIG_BROKEN'],
+  ])('that %s says so', async (name, text, code) => {
+    const file = await configFile(`${name.replaceAll(' ', '-')}.ts`, text);
+    await expect(loadConfig(file, {})).rejects.toMatchObject({ code, exitCode: 2 });
+  });
+});
