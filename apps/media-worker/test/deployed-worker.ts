@@ -1,0 +1,190 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
+import { SignJWT } from 'jose';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { Client } from 'pg';
+import { bundleWorker } from '../../../packages/crossfade/src/phases/staging/worker-bundle.ts';
+import { startSupabaseProject } from '../../../packages/local-cloud/src/supabase/project.ts';
+
+export const JWT_SECRET = 'a secret of at least thirty-two bytes';
+export const ISSUER = 'https://project.example/auth/v1';
+export const SIGNING_SECRET = 'canary-signing-secret';
+const SERVICE_CANARY = 'service_role';
+
+export interface DeployedWorker {
+  /** Where it listens: for headers that `fetch` keeps to itself. */
+  readonly address: URL;
+  /** A user on each of two tiers. */
+  readonly users: { readonly free: string; readonly pro: string };
+  token(userId: string, claims?: Record<string, unknown>, secret?: string): Promise<string>;
+  /** Follows a path or a signed URL of the media domain to the Worker of that build. */
+  ask(target: string, init?: RequestInit & { as?: string; build?: 'r2' | 'bypass' }): Promise<Response>;
+  /** Signs, uploads, and answers with the key. */
+  upload(userId: string, bytes: Uint8Array, build?: 'r2' | 'bypass'): Promise<string>;
+  /** A signed URL for reading. */
+  sign(userId: string, key: string): Promise<string>;
+  /** The bucket itself, past the Worker. */
+  inR2(key: string): Promise<Uint8Array | null>;
+  putR2(key: string, bytes: Uint8Array): Promise<void>;
+  /** The legacy store itself, past the Worker. */
+  inLegacy(key: string): Promise<Uint8Array | null>;
+  putLegacy(key: string, bytes: Uint8Array): Promise<void>;
+  query(text: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+/** Both builds of the Worker in workerd, with R2, a Supabase project and Postgres behind them. */
+export async function deployWorker(options: { legacy: boolean }): Promise<DeployedWorker> {
+  const folder = await mkdtemp(join(tmpdir(), 'crossfade-worker-'));
+  const database = await startTemporaryDatabase('app');
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const legacyUrl = `http://127.0.0.54:${port}`;
+  const project = await startSupabaseProject({
+    address: '127.0.0.54',
+    port,
+    folder,
+    databaseUrl: database.url('app'),
+    ref: 'abcdefghijklmnopqrst',
+    jwtSecret: JWT_SECRET,
+    managementToken: 'manage',
+    s3: { region: 'eu-west-1', accessKeyId: 'key', secretAccessKey: 'secret' },
+    publicUrl: legacyUrl,
+  });
+  const service = { authorization: `Bearer ${project.serviceKey}`, apikey: project.serviceKey };
+  await fetch(`${legacyUrl}/storage/v1/bucket`, {
+    method: 'POST',
+    headers: { ...service, 'content-type': 'application/json' },
+    body: JSON.stringify({ id: 'media', name: 'media', public: true }),
+  });
+  const users = {
+    free: await project.createUser({ email: 'free@example.com', password: 'one', tier: 'free' }),
+    pro: await project.createUser({ email: 'pro@example.com', password: 'two', tier: 'pro' }),
+  };
+  const origin = 'https://media.example';
+  const worker = async (build: 'r2' | 'bypass') => {
+    const file = fileURLToPath(new URL(`../src/${build === 'r2' ? 'worker' : 'bypass'}.ts`, import.meta.url));
+    const { mainModule, modules } = await bundleWorker(file);
+    return {
+      name: build,
+      modules: [{ type: 'ESModule' as const, path: mainModule, contents: modules[mainModule] ?? '' }],
+      compatibilityDate: '2026-07-01',
+      compatibilityFlags: ['nodejs_compat'],
+      r2Buckets: { MEDIA: { id: 'media' } },
+      bindings: {
+        DATABASE: { connectionString: database.url('app') },
+        VERSION: { id: `version-${build}`, tag: 'test' },
+        ENVIRONMENT: 'staging',
+        MEDIA_ORIGIN: origin,
+        ALLOWED_ORIGINS: 'https://studio.example',
+        SIGNED_URL_SECONDS: '60',
+        JWT_ISSUER: ISSUER,
+        JWT_AUDIENCE: 'authenticated',
+        JWT_SECRET,
+        SIGNING_KEYS: JSON.stringify([
+          { id: 'new', secret: SIGNING_SECRET },
+          { id: 'old', secret: 'the key from before' },
+        ]),
+        LEGACY_ORIGIN: options.legacy || build === 'bypass' ? legacyUrl : '',
+        LEGACY_BUCKET: 'media',
+        LEGACY_SERVICE_KEY: project.serviceKey,
+      },
+    };
+  };
+  const mf = new Miniflare(
+    convertV4MiniflareOptions({
+      host: '127.0.0.1',
+      port: 0,
+      log: new Log(LogLevel.NONE),
+      telemetry: { enabled: false },
+      cf: false,
+      workers: [await worker('r2'), await worker('bypass')],
+    }),
+  );
+  const address = await mf.ready;
+  const bucket = await mf.getR2Bucket('MEDIA', 'r2');
+  const fetchers = { r2: await mf.getWorker('r2'), bypass: await mf.getWorker('bypass') };
+
+  const token: DeployedWorker['token'] = (userId, claims = {}, secret = JWT_SECRET) => {
+    const now = Math.floor(Date.now() / 1000);
+    return new SignJWT({ sub: userId, iss: ISSUER, aud: 'authenticated', iat: now, exp: now + 600, ...claims })
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .sign(new TextEncoder().encode(secret));
+  };
+  const ask: DeployedWorker['ask'] = async (target, { as, build = 'r2', ...init } = {}) => {
+    const headers = new Headers(init.headers);
+    if (as !== undefined) headers.set('authorization', `Bearer ${await token(as)}`);
+    const url = target.startsWith('http') ? target : `${origin}${target}`;
+    const answer = await fetchers[build].fetch(url, { ...init, headers: Object.fromEntries(headers) } as never);
+    return answer as unknown as Response;
+  };
+  const read = async (response: Response): Promise<{ url: string; key: string; headers: Record<string, string> }> => {
+    if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`);
+    return (await response.json()) as { url: string; key: string; headers: Record<string, string> };
+  };
+  const legacyObject = (key: string): string => `${legacyUrl}/storage/v1/object/media/${key}`;
+  return {
+    address,
+    users,
+    token,
+    ask,
+    async upload(userId, bytes, build = 'r2') {
+      const signed = await read(
+        await ask('/api/sign-upload', {
+          method: 'POST',
+          as: userId,
+          build,
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ filename: 'a song.wav', contentType: 'audio/wav', sizeBytes: bytes.byteLength }),
+        }),
+      );
+      const stored = await ask(signed.url, {
+        method: 'PUT',
+        build,
+        headers: { ...signed.headers, 'content-length': String(bytes.byteLength) },
+        body: bytes,
+      });
+      if (stored.status !== 201) throw new Error(`${stored.status} ${await stored.text()}`);
+      return signed.key;
+    },
+    async sign(userId, key) {
+      return (await read(await ask(`/api/sign-file?key=${encodeURIComponent(key)}`, { as: userId }))).url;
+    },
+    async inR2(key) {
+      const object = await bucket.get(key);
+      return object === null ? null : new Uint8Array(await object.arrayBuffer());
+    },
+    async putR2(key, bytes) {
+      await bucket.put(key, bytes);
+    },
+    async inLegacy(key) {
+      const response = await fetch(legacyObject(key), { headers: service });
+      return response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
+    },
+    async putLegacy(key, bytes) {
+      const headers = { ...service, 'content-type': 'audio/wav', 'x-upsert': 'true' };
+      const response = await fetch(legacyObject(key), { method: 'POST', headers, body: bytes });
+      if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    },
+    async query(text, values = []) {
+      const client = new Client({ connectionString: database.url('app') });
+      await client.connect();
+      try {
+        return (await client.query<Record<string, unknown>>(text, [...values])).rows;
+      } finally {
+        await client.end();
+      }
+    },
+    async close() {
+      await mf.dispose();
+      await project.close();
+      await database.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Words that no answer may hold: what opens something, and what tells of the inside. */
+export const LEAKS = [JWT_SECRET, SIGNING_SECRET, SERVICE_CANARY, 'postgresql:', 'node_modules', '    at '];
