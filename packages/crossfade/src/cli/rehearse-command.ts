@@ -24,6 +24,12 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
   // Terminals, npm and the start script each pass Ctrl-C on: the first counts, the others change nothing.
   const interrupt = (): void => interrupted.abort(new Error('interrupted'));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  // An error that nobody caught still has to end what was started; the interruption itself is no error.
+  const uncaught = Promise.withResolvers<never>();
+  uncaught.promise.catch(() => {});
+  process.on('uncaughtException', (error) => {
+    if (error !== interrupted.signal.reason) uncaught.reject(error);
+  });
 
   const view = createTerminalView(process.stderr);
   const onInterrupt = new Promise<void>((done) => {
@@ -43,13 +49,13 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
       signal: interrupted.signal,
     });
     // Interrupted while it opens: it notices at its next step and undoes what it did.
-    rehearsal = await opening;
+    rehearsal = await Promise.race([opening, uncaught.promise]);
     const { controller, config } = rehearsal;
     await buildPage(fileURLToPath(new URL('../../../../apps/dashboard', import.meta.url)), view.say);
     room = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
     view.room(room.url, port.port);
     view.follow(controller.journal, config, controller.titles);
-    await rehearsal.run();
+    await Promise.race([rehearsal.run(), uncaught.promise]);
     view.end();
     const events = await controller.journal.read();
     const report = buildReport(events);

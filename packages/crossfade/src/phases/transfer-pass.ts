@@ -14,7 +14,8 @@ export async function copyToR2(
   pass: string,
 ): Promise<{ objects: number; bytes: number; passes: number }> {
   const { providers, config, signal } = context;
-  // Reports are written one after the other and awaited: an event that is lost would be an error nobody saw.
+  // Reports are written one after the other; one that cannot be written fails the pass.
+  const unwritten: unknown[] = [];
   let reported: Promise<unknown> = Promise.resolve();
   const { passes, caughtUp } = await catchUp({
     from: providers.legacyStore,
@@ -22,12 +23,13 @@ export async function copyToR2(
     concurrency: config.transfer.concurrency,
     signal,
     onProgress: (progress) => {
-      reported = reported.then(() =>
-        context.record({ kind: 'transfer.progressed', data: { ...progress }, subject: pass }),
-      );
+      reported = reported
+        .then(() => context.record({ kind: 'transfer.progressed', data: { ...progress }, subject: pass }))
+        .catch((error: unknown) => unwritten.push(error));
     },
   });
   await reported;
+  if (unwritten.length > 0) throw unwritten[0];
   const last = passes.at(-1);
   if (last !== undefined) failOn(last);
   if (!caughtUp) throw new Error(`${passes.length} passes, and each found new uploads: they come faster than the copy`);
