@@ -49,7 +49,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
       signal: interrupted.signal,
     });
     // Interrupted while it opens: it notices at its next step and undoes what it did.
-    rehearsal = await Promise.race([opening, uncaught.promise]);
+    rehearsal = await opening;
     const { controller, config } = rehearsal;
     await buildPage(fileURLToPath(new URL('../../../../apps/dashboard', import.meta.url)), view.say);
     room = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
