@@ -35,8 +35,8 @@ if (file === undefined || outcome === undefined) {
   process.stderr.write('usage: node scripts/check-report.ts REPORT completed|rolled-back\n');
   process.exit(2);
 }
-const report = v.parse(reportSchema, JSON.parse(await readFile(file, 'utf8')));
-const journal = (await readFile(file.replace(/(\.json)?$/, '.journal.jsonl'), 'utf8'))
+const report = v.parse(reportSchema, JSON.parse(await read(file)));
+const journal = (await read(file.replace(/(\.json)?$/, '.journal.jsonl')))
   .trimEnd()
   .split('\n')
   .map((line) => v.parse(eventSchema, JSON.parse(line)));
@@ -50,6 +50,15 @@ for (const [title, holds] of checks) if (!holds) process.stderr.write(`✘ ${tit
 const failed = checks.filter(([, holds]) => !holds).length;
 process.stdout.write(`${file}: ${checks.length - failed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    process.stderr.write(`there is no file ${path}; a rehearsal writes it with --report\n`);
+    process.exit(2);
+  }
+}
 
 /** Each boolean: true with a measurement in the journal, or false with a reason. */
 function claims(of: Report, events: ReadonlyMap<string, Event>): [string, boolean][] {
