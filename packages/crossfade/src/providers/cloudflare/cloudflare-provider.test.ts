@@ -1,0 +1,89 @@
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { FAULTS, startFaultyVendor } from '../fixtures/faulty-vendor.ts';
+import { ProviderError } from '../provider-error.ts';
+import type { CloudflareProvider } from '../providers.ts';
+import { createCloudflareProvider } from './cloudflare-provider.ts';
+
+const CANARY = 'canary-cloudflare-token';
+const upload = {
+  mainModule: 'index.js',
+  modules: { 'index.js': 'export default {}' },
+  compatibilityDate: '2026-07-01',
+  compatibilityFlags: [],
+  bindings: [],
+  tag: 'tag',
+  message: 'message',
+};
+
+/** Every method of the provider. A new one that is not named here does not compile. */
+const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProvider) => Promise<unknown>>> = {
+  uploadVersion: (cf) => cf.uploadVersion('media', upload),
+  listVersions: (cf) => cf.listVersions('media'),
+  listDeployments: (cf) => cf.listDeployments('media'),
+  deploy: (cf) => cf.deploy('media', [{ versionId: 'v', percentage: 100 }], 'm'),
+  getSubdomain: (cf) => cf.getSubdomain('media'),
+  setSubdomain: (cf) => cf.setSubdomain('media', { enabled: true, previewsEnabled: true }),
+  getBucket: (cf) => cf.getBucket('audafact'),
+  createBucket: (cf) => cf.createBucket('audafact'),
+  deleteBucket: (cf) => cf.deleteBucket('audafact'),
+  getLifecycle: (cf) => cf.getLifecycle('audafact'),
+  putLifecycle: (cf) => cf.putLifecycle('audafact', []),
+  getCors: (cf) => cf.getCors('audafact'),
+  putCors: (cf) => cf.putCors('audafact', []),
+  listDnsRecords: (cf) => cf.listDnsRecords('media.audafact.com'),
+  patchDnsRecord: (cf) => cf.patchDnsRecord('id', { ttl: 60 }),
+  listRoutes: (cf) => cf.listRoutes(),
+  createRoute: (cf) => cf.createRoute('media.audafact.com/*', 'media'),
+  deleteRoute: (cf) => cf.deleteRoute('id'),
+  httpStatuses: (cf) => cf.httpStatuses('media.audafact.com', 0, 1000),
+  workerInvocations: (cf) => cf.workerInvocations('media', 0, 1000),
+  r2Operations: (cf) => cf.r2Operations('audafact', 0, 1000),
+  r2Storage: (cf) => cf.r2Storage('audafact'),
+};
+/** These say only that it was done, or say "no rules" by leaving them out: another shape is not told apart. */
+const WITHOUT_RESULT: ReadonlySet<string> = new Set([
+  'setSubdomain',
+  'createBucket',
+  'deleteBucket',
+  'putLifecycle',
+  'putCors',
+  'deleteRoute',
+  'getLifecycle',
+  'getCors',
+]);
+
+describe.each(Object.entries(FAULTS))('when a call to Cloudflare %s', (fault, answer) => {
+  it('every method fails with an error that names the call and what to do, and no credential', async () => {
+    const vendor = await startFaultyVendor(answer);
+    onTestFinished(() => vendor.close());
+    const provider = createCloudflareProvider({
+      apiBaseUrl: vendor.url,
+      apiToken: CANARY,
+      accountId: 'a'.repeat(32),
+      zoneId: 'b'.repeat(32),
+      workersSubdomain: 'aud',
+      r2: { endpoint: vendor.url, region: 'auto', accessKeyId: 'id', secretAccessKey: 'secret' },
+    });
+    const names = Object.keys(CALLS).filter(
+      (name) => fault !== 'gets JSON of another shape' || !WITHOUT_RESULT.has(name),
+    );
+    const outcomes = await Promise.all(
+      Object.entries(CALLS)
+        .filter(([name]) => names.includes(name))
+        .map(async ([name, call]) => ({
+          name,
+          error: await call(provider).then(
+            () => null,
+            (error: unknown) => error,
+          ),
+        })),
+    );
+    for (const { name, error } of outcomes) {
+      expect(error, name).toBeInstanceOf(ProviderError);
+      if (!(error instanceof ProviderError)) continue;
+      expect(`${error.message} ${error.hint} ${JSON.stringify(error)} ${error.stack}`, name).not.toContain(CANARY);
+      expect(error.message, name).toMatch(/Cloudflare: .*(accounts|zones|graphql|127\.0\.0\.1)/);
+      expect(error.hint, name).not.toBeNull();
+    }
+  });
+});
