@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import type { JournalEntry, JournalEvent } from '../rollout/journal-event.ts';
+import type { PhaseId } from '../rollout/plan.ts';
+import { verdict } from '../rollout/verdict.ts';
+import { buildReport } from './build-report.ts';
+
+const START = Date.UTC(2026, 0, 1);
+const STARTED: JournalEntry = {
+  kind: 'rollout.started',
+  data: { scenario: 'smooth', configHash: 'hash', scale: null, plan: [] },
+};
+
+/** A journal with a second between its events. */
+function journal(...entries: readonly (JournalEntry & { phase?: PhaseId })[]): JournalEvent[] {
+  return [STARTED, ...entries].map(({ phase = null, ...entry }: JournalEntry & { phase?: PhaseId | null }, index) => ({
+    ...entry,
+    phase,
+    seq: index + 1,
+    id: `ev-${index + 1}`,
+    at: new Date(START + index * 1000).toISOString(),
+    rollout: 'a-rollout',
+    subject: null,
+  }));
+}
+
+const judged = (proves: string, holds: boolean): JournalEntry => ({
+  kind: 'check.verdict',
+  data: {
+    title: 'The check',
+    proves: [proves],
+    ms: 1,
+    verdict: verdict(holds, { summary: holds ? 'as expected' : '3 of 9 wrong', measured: holds ? 0 : 3, expected: 0 }),
+  },
+});
+
+describe('a report', () => {
+  it('claims nothing that no verdict shows, and says so', () => {
+    const { staging, evidence, reasons } = buildReport(journal());
+    expect(staging.worker.auth).toBe(false);
+    expect(evidence['staging.worker.auth']).toBeUndefined();
+    expect(reasons['staging.worker.auth']).toContain('not measured');
+  });
+
+  it('claims what a verdict shows, and names the event', () => {
+    const { staging, evidence } = buildReport(journal(judged('staging.worker.auth', true)));
+    expect(staging.worker.auth).toBe(true);
+    expect(evidence['staging.worker.auth']).toBe('ev-2');
+  });
+
+  it('believes the latest verdict: a later failure takes the claim back, with what was measured', () => {
+    const events = journal(judged('staging.worker.auth', true), judged('staging.worker.auth', false));
+    const { staging, evidence, reasons } = buildReport(events);
+    expect(staging.worker.auth).toBe(false);
+    expect(evidence['staging.worker.auth']).toBeUndefined();
+    expect(reasons['staging.worker.auth']).toBe('The check: 3 of 9 wrong');
+  });
+
+  it('calls a rollout without an end failed, not completed', () => {
+    expect(buildReport(journal())).toMatchObject({ outcome: 'failed', reason: 'the rollout has not finished' });
+  });
+
+  it('has null for a number that nobody measured, never 0', () => {
+    const { metrics, rollback, cutover } = buildReport(journal());
+    expect(Object.values(metrics).flatMap((group) => Object.values(group))).toEqual(
+      Array.from({ length: 16 }, () => null),
+    );
+    expect(rollback).toBeNull();
+    expect(cutover.phase1).toEqual({ status: 'not-run', seconds: null });
+  });
+
+  it('tells of a rollback what set it off, and how long it took', () => {
+    const { rollback, outcome, reason } = buildReport(
+      journal(
+        {
+          kind: 'rollback.decided',
+          data: {
+            kind: 'full',
+            measure: 'error rate',
+            measured: 0.2,
+            expected: 0.05,
+            troubleSince: new Date(START).toISOString(),
+            detectedMs: 700,
+          },
+        },
+        {
+          kind: 'rollback.finished',
+          data: { kind: 'full', complete: true, recoveredMs: 1400, lostUploads: 0, lostDeletes: null },
+        },
+        { kind: 'rollout.finished', data: { outcome: 'rolled-back', reason: 'error rate' } },
+      ),
+    );
+    expect({ outcome, reason }).toEqual({ outcome: 'rolled-back', reason: 'error rate' });
+    expect(rollback).toMatchObject({
+      kind: 'full',
+      detectedMs: 700,
+      recoveredMs: 1400,
+      lostUploads: 0,
+      lostDeletes: null,
+    });
+  });
+
+  it('counts the cutover as in time only when every endpoint answered within 15 minutes of its start', () => {
+    const path = 'success.endpointsWithin15Min';
+    const begin = { kind: 'phase.started' as const, data: { deadlineMs: 1 }, phase: 'cutover.worker' as const };
+    expect(buildReport(journal(begin, judged(path, true))).success.endpointsWithin15Min).toBe(true);
+    const late = journal(begin, judged(path, true)).map((event, index) =>
+      index === 2 ? { ...event, at: new Date(START + 16 * 60_000).toISOString() } : event,
+    );
+    const report = buildReport(late);
+    expect(report.success.endpointsWithin15Min).toBe(false);
+    expect(report.reasons[path]).toContain('only after 959 s');
+  });
+
+  it('says that a chapter passed only when all of its phases did', () => {
+    const started = (phase: PhaseId) => ({ kind: 'phase.started' as const, data: { deadlineMs: 1 }, phase });
+    const passed = (phase: PhaseId) => ({
+      kind: 'phase.finished' as const,
+      data: { status: 'passed' as const, seconds: 2, reason: null },
+      phase,
+    });
+    const first = [started('cutover.worker'), passed('cutover.worker')];
+    const status = (events: JournalEvent[]) => buildReport(events).phases.find(({ id }) => id === 'cutover')?.status;
+    expect(status(journal(...first))).toBe('not-run');
+    const rest = (['cutover.dns', 'cutover.verify', 'cutover.monitor'] as const).flatMap((id) => [
+      started(id),
+      passed(id),
+    ]);
+    expect(status(journal(...first, ...rest))).toBe('passed');
+  });
+});
