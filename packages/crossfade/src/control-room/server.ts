@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFile, stat } from 'node:fs/promises';
-import { extname, join, normalize } from 'node:path';
+import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -14,7 +14,7 @@ const PAGE = fileURLToPath(new URL('../../../../apps/dashboard/dist', import.met
 const PING_MS = 15_000;
 const MOST_PORTS = 50;
 /** A client that is so many events behind is let go; it comes back and asks from where it was. */
-const MOST_WAITING = 5000;
+const MOST_WAITING = 20_000;
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -36,6 +36,11 @@ export interface ControlRoomOptions {
 export async function startControlRoom(options: ControlRoomOptions): Promise<{ url: string; close(): Promise<void> }> {
   const { journal } = options;
   const app = new Hono();
+  // Another site's page could have its own name lead here: only this machine's names are answered.
+  app.use(async (context, next) => {
+    const { hostname } = new URL(context.req.url);
+    return hostname === '127.0.0.1' || hostname === 'localhost' ? next() : context.text('not this host', 403);
+  });
 
   app.get('/api/events', (context) =>
     streamSSE(context, async (stream) => {
@@ -52,7 +57,7 @@ export async function startControlRoom(options: ControlRoomOptions): Promise<{ u
         let seen = Number(context.req.header('last-event-id') ?? context.req.query('after') ?? 0);
         // Subscribed first, read second: what comes in between is in both, and is sent once.
         waiting.unshift(...(await journal.read(Number.isFinite(seen) ? seen : 0)));
-        while (!stream.aborted && waiting.length < MOST_WAITING * 4) {
+        while (!stream.aborted && waiting.length < MOST_WAITING) {
           for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
             if (event.seq <= seen) continue;
             seen = event.seq;
@@ -87,12 +92,22 @@ export async function startControlRoom(options: ControlRoomOptions): Promise<{ u
 }
 
 async function sendFile(folder: string, path: string): Promise<Response> {
-  const file = join(folder, normalize(decodeURIComponent(path)));
-  const found = file.startsWith(folder) && (await stat(file).catch(() => null))?.isFile() === true;
+  const file = fileBelow(folder, path);
+  const found = file !== null && (await stat(file).catch(() => null))?.isFile() === true;
   if (!found) return new Response('there is no such file', { status: 404 });
   return new Response(new Uint8Array(await readFile(file)), {
     headers: { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' },
   });
+}
+
+/** The file that a path of the page names; `null` when it lies elsewhere or the path is none. */
+function fileBelow(folder: string, path: string): string | null {
+  try {
+    const file = join(folder, normalize(decodeURIComponent(path)));
+    return file.startsWith(`${folder}${sep}`) ? file : null;
+  } catch {
+    return null;
+  }
 }
 
 async function listen(

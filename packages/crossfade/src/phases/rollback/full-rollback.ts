@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import { describeAnswers, isEdge, letGoMs, untilEverywhere } from '../../checks/dns/resolution.ts';
 import type { DnsRecord } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
@@ -65,11 +66,20 @@ function mirrorBack(): RollbackStep {
   };
 }
 
+const recordSchema = v.object({
+  id: v.string(),
+  type: v.string(),
+  name: v.string(),
+  content: v.string(),
+  ttl: v.number(),
+  proxied: v.boolean(),
+  comment: v.nullable(v.string()),
+});
+
 /** The record set from before the switch, as the journal holds it. */
 async function recordBefore(context: RolloutContext): Promise<DnsRecord | null> {
   const event = (await context.history()).find((one) => one.kind === 'step.looked' && one.subject === 'dns.switch');
-  // Written by the switch's own `look`, which answers with a DnsRecord.
-  return event?.kind === 'step.looked' ? (event.data.before as unknown as DnsRecord) : null;
+  return event?.kind === 'step.looked' ? v.parse(recordSchema, event.data.before) : null;
 }
 
 /** Readers last: the record from before, seen at every resolver. */
