@@ -9,6 +9,10 @@ function count(claims: object): { proven: number; all: number } {
   return { proven: values.filter(Boolean).length, all: values.length };
 }
 
+function secondsOf({ startedAt, endedAt }: RolloutReport['phases'][number]): number | null {
+  return startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
+}
+
 /** The rollout in ten seconds: what came out, how available it was, how long it took, what was proven, where it lies. `run` is `null` when it is looked at later. */
 export function printSummary(
   output: NodeJS.WriteStream,
@@ -40,6 +44,7 @@ export function printSummary(
       'Availability',
       `${availability} of ${traffic.requests} requests, ${traffic.failed} failed, longest gap ${Math.round(traffic.longestGapMs)} ms, p99 ${Math.round(traffic.p99Ms)} ms`,
     ],
+    ['Phases', report.phases.map((phase) => `${phase.id} ${seconds(secondsOf(phase))}`).join(', ')],
     [
       'Cutover',
       `Worker ${seconds(cutover.phase1.seconds)}, DNS ${seconds(cutover.phase2.seconds)}, verify ${seconds(cutover.phase3.seconds)}, monitor ${seconds(cutover.phase4.seconds)}`,
