@@ -59,6 +59,8 @@ const PRIVATE = /secret|password|token|key|url/i;
 
 function describeIssue(issue: v.BaseIssue<unknown>): string {
   const field = v.getDotPath(issue) ?? '(the whole)';
+  if (issue.expected === 'never') return `  ${field}: there is no such field`;
+  if (issue.type === 'strict_object' && issue.received === 'undefined') return `  ${field}: is missing`;
   const found = PRIVATE.test(field) && issue.received !== 'undefined' ? 'another value' : issue.received;
   return `  ${field}: ${issue.expected === null ? issue.message : `expected ${issue.expected}`}, found ${found === 'undefined' ? 'nothing' : found}`;
 }

@@ -54,8 +54,11 @@ export async function chooseRehearsal(flags: CommandFlags, places: Places): Prom
   const choice = { scenario: chosenScenario(resumed ?? flags.scenario ?? 'smooth'), port: chosenPort(flags.port) };
   if (flags.report !== undefined) await demandFolderOf(flags.report);
   await configPath(flags.config ?? DEFAULT_CONFIG);
-  await mkdir(places.root, { recursive: true });
-  await demandSpace(places.root);
+  // The running parts may lie on another disk than what is kept.
+  for (const folder of [places.root, dirname(places.world)]) {
+    await mkdir(folder, { recursive: true });
+    await demandSpace(folder);
+  }
   return choice;
 }
 
