@@ -6,13 +6,14 @@ import { buildReport } from '../report/build-report.ts';
 import { buildPage } from '../rehearsal/page-build.ts';
 import { rehearsalPlaces } from '../rehearsal/places.ts';
 import { openRehearsal, type Rehearsal } from '../rehearsal/rehearse.ts';
+import { errorText } from '../rollout/error-text.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
 import type { RolloutReport } from '../rollout/report-shapes.ts';
 import { audafactJourneys } from '../rehearsal/journeys.ts';
 import { DEFAULT_CONFIG, loadConfig } from './load-config.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
-import { chooseRehearsal } from './rehearse-needs.ts';
+import { chooseRehearsal, demandRoomToGoOn, watchRoom } from './rehearse-needs.ts';
 import { printSummary } from './summary.ts';
 import { createTerminalView } from './terminal-view.ts';
 
@@ -20,23 +21,25 @@ import { createTerminalView } from './terminal-view.ts';
 export async function rehearseCommand(flags: CommandFlags): Promise<number> {
   const places = await rehearsalPlaces(process.cwd());
   const { scenario, port } = await chooseRehearsal(flags, places);
-  const interrupted = new AbortController();
+  const stop = new AbortController();
+  const interruption = new Error('interrupted');
   // Terminals, npm and the start script each pass Ctrl-C on: the first counts, the others change nothing.
-  const interrupt = (): void => interrupted.abort(new Error('interrupted'));
+  const interrupt = (): void => stop.abort(interruption);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
   // An error that nobody caught still has to end what was started; the interruption itself is no error.
   const uncaught = Promise.withResolvers<never>();
   uncaught.promise.catch(() => {});
   process.on('uncaughtException', (error) => {
-    if (error !== interrupted.signal.reason) uncaught.reject(error);
+    if (error !== stop.signal.reason) uncaught.reject(error);
   });
 
   const view = createTerminalView(process.stderr);
   const onInterrupt = new Promise<void>((done) => {
-    interrupted.signal.addEventListener('abort', () => done(), { once: true });
+    stop.signal.addEventListener('abort', () => done(), { once: true });
   });
   let rehearsal: Rehearsal | null = null;
-  let room: Awaited<ReturnType<typeof startControlRoom>> | null = null;
+  let controlRoom: Awaited<ReturnType<typeof startControlRoom>> | null = null;
+  const disk = watchRoom(places, (error) => stop.abort(error));
   try {
     view.heading(`Rehearsal "${scenario.name}": ${scenario.summary}`);
     const opening = openRehearsal({
@@ -46,14 +49,14 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
       loadConfig: (env) => loadConfig(flags.config ?? DEFAULT_CONFIG, env),
       journeys: audafactJourneys(),
       say: view.say,
-      signal: interrupted.signal,
+      signal: stop.signal,
     });
     // Interrupted while it opens: it notices at its next step and undoes what it did.
     rehearsal = await opening;
     const { controller, config } = rehearsal;
     await buildPage(fileURLToPath(new URL('../../../../apps/dashboard', import.meta.url)), view.say);
-    room = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
-    view.room(room.url, port.port);
+    controlRoom = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
+    view.room(controlRoom.url, port.port);
     view.follow(controller.journal, config, controller.titles);
     await Promise.race([rehearsal.run(), uncaught.promise]);
     view.end();
@@ -64,18 +67,22 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     if (flags.json === true) process.stdout.write(`${JSON.stringify(report)}\n`);
     printSummary(process.stderr, report, { reportFile, scenario });
     if (flags.exit !== true) {
-      view.say(`the control room stays at ${room.url}; Ctrl-C ends it`);
+      view.say(`the control room stays at ${controlRoom.url}; Ctrl-C ends it`);
       await onInterrupt;
     }
     return exitCodeOf(report.outcome, report.rollback !== null);
   } catch (error) {
-    if (interrupted.signal.aborted) return EXIT.interrupted;
+    if (stop.signal.reason === interruption) return EXIT.interrupted;
+    // Whatever broke first: on a full disk, that is what a person has to know.
+    await demandRoomToGoOn(places);
     throw error;
   } finally {
+    disk.stop();
     view.end();
-    if (interrupted.signal.aborted) view.say('stopping everything that was started …');
-    await room?.close();
-    await rehearsal?.close();
+    if (stop.signal.aborted) view.say('stopping everything that was started …');
+    await controlRoom?.close();
+    // What could not be stopped must not hide why it had to be.
+    await rehearsal?.close().catch((error: unknown) => view.say(`not all could be stopped: ${errorText(error)}`));
   }
 }
 

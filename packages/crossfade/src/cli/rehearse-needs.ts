@@ -5,12 +5,16 @@ import { attachWorld } from '@crossfade/local-cloud';
 import type { Places } from '../rehearsal/places.ts';
 import { isAlive, readRunState } from '../rehearsal/run-state.ts';
 import type { Scenario } from '../rehearsal/scenario.ts';
+import { EXIT } from './exit-codes.ts';
 import { configPath, DEFAULT_CONFIG } from './load-config.ts';
 import type { CommandFlags } from './main.ts';
 import { UserError } from './user-error.ts';
 
 /** A rehearsal's world, its copy in R2, the databases and the evidence, bytes. */
 export const NEEDED_BYTES = 2.5e9;
+/** Less than this, bytes, and a rehearsal that runs is ended before its parts break one by one. */
+const LEAST_BYTES = 0.2e9;
+const LOOK_EVERY_MS = 1000;
 /** Where the control room is unless somebody else is there. */
 export const DEFAULT_PORT = 4400;
 
@@ -55,11 +59,29 @@ export async function chooseRehearsal(flags: CommandFlags, places: Places): Prom
   if (flags.report !== undefined) await demandFolderOf(flags.report);
   await configPath(flags.config ?? DEFAULT_CONFIG);
   // The running parts may lie on another disk than what is kept.
-  for (const folder of [places.root, dirname(places.world)]) {
+  for (const folder of foldersOf(places)) {
     await mkdir(folder, { recursive: true });
     await demandSpace(folder);
   }
   return choice;
+}
+
+const foldersOf = (places: Places): string[] => [places.root, dirname(places.world)];
+
+/** @throws UserError when a rehearsal that runs has no room left. */
+export async function demandRoomToGoOn(places: Places): Promise<void> {
+  for (const folder of foldersOf(places)) await demandSpace(folder, LEAST_BYTES, EXIT.failed);
+}
+
+/** Looks again and again whether there is room left; `full` is told once, when there is not. */
+export function watchRoom(places: Places, full: (error: unknown) => void): { stop(): void } {
+  const timer = setInterval(() => {
+    demandRoomToGoOn(places).catch((error: unknown) => {
+      clearInterval(timer);
+      full(error);
+    });
+  }, LOOK_EVERY_MS);
+  return { stop: () => clearInterval(timer) };
 }
 
 function chosenScenario(name: string): Scenario {
@@ -91,7 +113,7 @@ async function demandFolderOf(report: string): Promise<void> {
 }
 
 /** @throws UserError when less than `needed` bytes are free. */
-export async function demandSpace(folder: string, needed = NEEDED_BYTES): Promise<void> {
+export async function demandSpace(folder: string, needed = NEEDED_BYTES, exitCode: number = EXIT.usage): Promise<void> {
   const disk = await statfs(folder);
   const free = disk.bavail * disk.bsize;
   if (free >= needed) return;
@@ -99,5 +121,6 @@ export async function demandSpace(folder: string, needed = NEEDED_BYTES): Promis
     'CROSSFADE_DISK_FULL',
     `${(free / 1e9).toFixed(1)} GB are free at ${folder}, a rehearsal needs ${needed / 1e9} GB`,
     'free some space, then run the command again',
+    exitCode,
   );
 }
