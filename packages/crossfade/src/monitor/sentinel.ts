@@ -41,8 +41,9 @@ export function createSentinel(): Sentinel {
         while (samples.length > 0 && (samples[0]?.at ?? now) < now - keepMs) samples.shift();
         const found = judgeWindow(samples, context.config.trouble);
         if (found !== null) {
-          await deliverAlert(context, found);
+          // First of all: the rollback does not wait for anybody to be told of it.
           resolveTrouble(found);
+          await deliverAlert(context, found);
           return;
         }
         if (over.signal.aborted) return;

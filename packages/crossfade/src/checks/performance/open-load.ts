@@ -29,10 +29,11 @@ export async function openLoad(
   let firstError: string | null = null;
   const inFlight: Promise<void>[] = [];
   for (let index = 0; index < total && !options.signal.aborted; index++) {
-    const intended = start + (index * 1000) / options.perSecond;
+    const offset = (index * 1000) / options.perSecond;
+    const intended = start + offset;
     const wait = intended - performance.now();
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    const counted = intended - start >= options.warmUpMs;
+    const counted = offset >= options.warmUpMs;
     inFlight.push(
       request(index)
         .catch((error: unknown) => {

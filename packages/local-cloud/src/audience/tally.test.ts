@@ -1,0 +1,61 @@
+import { describe, expect, it, vi, onTestFinished } from 'vitest';
+import { createTally } from './tally.ts';
+
+/** A clock that a test moves. */
+function clock(): (ms: number) => void {
+  vi.useFakeTimers({ now: Date.UTC(2026, 0, 1), toFake: ['Date'] });
+  onTestFinished(() => void vi.useRealTimers());
+  return (ms) => vi.setSystemTime(Date.now() + ms);
+}
+
+describe("the audience's tally", () => {
+  it('counts every request on its side, and keeps the reasons of those that failed', () => {
+    const pass = clock();
+    const tally = createTally();
+    tally.begin();
+    for (let index = 0; index < 8; index++) tally.count('legacy', 10, null);
+    tally.count('edge', 10, 'HTTP 500');
+    tally.count('edge', 10, 'HTTP 500');
+    tally.count('edge', 10, 'wrong bytes');
+    pass(1000);
+    expect(tally.stats(3)).toMatchObject({
+      requests: 11,
+      failed: 3,
+      uploadsAccepted: 3,
+      reasons: [
+        { reason: 'HTTP 500', count: 2 },
+        { reason: 'wrong bytes', count: 1 },
+      ],
+      seconds: [{ ok: 8, failed: 3, legacy: 8, edge: 3 }],
+    });
+  });
+
+  it('measures the longest time without a success, failures in between or not', () => {
+    const pass = clock();
+    const tally = createTally();
+    tally.begin();
+    tally.count('edge', 1, null);
+    pass(700);
+    tally.count('edge', 1, 'HTTP 502');
+    pass(700);
+    tally.count('edge', 1, null);
+    expect(tally.stats(0).longestGapMs).toBe(1400);
+  });
+
+  it('shows whole seconds only', () => {
+    const pass = clock();
+    const tally = createTally();
+    tally.count('edge', 1, null);
+    expect(tally.stats(0).seconds).toEqual([]);
+    pass(1000);
+    expect(tally.stats(0).seconds).toHaveLength(1);
+  });
+
+  it('says where 99 of 100 latencies lie, in ms', () => {
+    const tally = createTally();
+    for (let index = 1; index <= 100; index++) tally.count('edge', index, null);
+    const { p50Ms, p99Ms } = tally.stats(0);
+    expect(p50Ms).toBeCloseTo(50, 0);
+    expect(p99Ms).toBeCloseTo(99, 0);
+  });
+});
