@@ -1,15 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
 import { SignJWT } from 'jose';
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
 import { Client } from 'pg';
 import { bundleWorker } from '../../../packages/crossfade/src/phases/staging/worker-bundle.ts';
-import { startSupabaseProject } from '../../../packages/local-cloud/src/supabase/project.ts';
+import {
+  startTemporaryProject,
+  TEMPORARY_JWT_SECRET,
+} from '../../../packages/local-cloud/src/supabase/temporary-project.ts';
 
-export const JWT_SECRET = 'a secret of at least thirty-two bytes';
+export const JWT_SECRET = TEMPORARY_JWT_SECRET;
 export const ISSUER = 'https://project.example/auth/v1';
 export const SIGNING_SECRET = 'canary-signing-secret';
 const SERVICE_CANARY = 'service_role';
@@ -38,27 +37,9 @@ export interface DeployedWorker {
 
 /** Both builds of the Worker in workerd, with R2, a Supabase project and Postgres behind them. */
 export async function deployWorker(options: { legacy: boolean }): Promise<DeployedWorker> {
-  const folder = await mkdtemp(join(tmpdir(), 'crossfade-worker-'));
-  const database = await startTemporaryDatabase('app');
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
-  const legacyUrl = `http://127.0.0.54:${port}`;
-  const project = await startSupabaseProject({
-    address: '127.0.0.54',
-    port,
-    folder,
-    databaseUrl: database.url('app'),
-    ref: 'abcdefghijklmnopqrst',
-    jwtSecret: JWT_SECRET,
-    managementToken: 'manage',
-    s3: { region: 'eu-west-1', accessKeyId: 'key', secretAccessKey: 'secret' },
-    publicUrl: legacyUrl,
-  });
-  const service = { authorization: `Bearer ${project.serviceKey}`, apikey: project.serviceKey };
-  await fetch(`${legacyUrl}/storage/v1/bucket`, {
-    method: 'POST',
-    headers: { ...service, 'content-type': 'application/json' },
-    body: JSON.stringify({ id: 'media', name: 'media', public: true }),
-  });
+  const project = await startTemporaryProject('127.0.0.54');
+  const { url: legacyUrl, service } = project;
+  const databaseUrl = project.database.url(project.databaseName);
   const users = {
     free: await project.createUser({ email: 'free@example.com', password: 'one', tier: 'free' }),
     pro: await project.createUser({ email: 'pro@example.com', password: 'two', tier: 'pro' }),
@@ -74,7 +55,7 @@ export async function deployWorker(options: { legacy: boolean }): Promise<Deploy
       compatibilityFlags: ['nodejs_compat'],
       r2Buckets: { MEDIA: { id: 'media' } },
       bindings: {
-        DATABASE: { connectionString: database.url('app') },
+        DATABASE: { connectionString: databaseUrl },
         VERSION: { id: `version-${build}`, tag: 'test' },
         ENVIRONMENT: 'staging',
         MEDIA_ORIGIN: origin,
@@ -169,7 +150,7 @@ export async function deployWorker(options: { legacy: boolean }): Promise<Deploy
       if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     },
     async query(text, values = []) {
-      const client = new Client({ connectionString: database.url('app') });
+      const client = new Client({ connectionString: databaseUrl });
       await client.connect();
       try {
         return (await client.query<Record<string, unknown>>(text, [...values])).rows;
@@ -180,8 +161,6 @@ export async function deployWorker(options: { legacy: boolean }): Promise<Deploy
     async close() {
       await mf.dispose();
       await project.close();
-      await database.stop();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }

@@ -9,20 +9,12 @@ import {
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { startDatabaseServer, type DatabaseServer } from '@crossfade/database-server';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSupabaseProject, type SupabaseProject } from './project.ts';
+import { startTemporaryProject, type TemporaryProject } from './temporary-project.ts';
 
-const port = 20_000 + Math.floor(Math.random() * 20_000);
-const url = `http://127.0.0.52:${port}`;
-const s3Keys = { region: 'eu-west-1', accessKeyId: 'key', secretAccessKey: 'secret' };
-let folder = '';
-let database: DatabaseServer;
-let project: SupabaseProject;
+let url: string;
+let project: TemporaryProject;
 let service: SupabaseClient;
 
 const s3 = (secretAccessKey = 'secret', region = 'eu-west-1') =>
@@ -36,34 +28,14 @@ const s3 = (secretAccessKey = 'secret', region = 'eu-west-1') =>
   });
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'crossfade-supabase-'));
-  await chmod(folder, 0o755);
-  database = await startDatabaseServer({
-    folder: join(folder, 'db'),
-    password: 'pw',
-    databases: ['p'],
-    durable: false,
-  });
-  project = await startSupabaseProject({
-    address: '127.0.0.52',
-    port,
-    folder,
-    databaseUrl: database.url('p'),
-    ref: 'abcdefghijklmnopqrst',
-    jwtSecret: 'a secret of at least thirty-two bytes',
-    managementToken: 'manage',
-    s3: s3Keys,
-    publicUrl: url,
-  });
+  project = await startTemporaryProject('127.0.0.52');
+  ({ url } = project);
   service = createClient(url, project.serviceKey);
-  await service.storage.createBucket('media', { public: true });
   await project.createUser({ email: 'ada@example.com', password: 'one', tier: 'pro' });
   await project.createUser({ email: 'bob@example.com', password: 'two', tier: 'free' });
 });
 afterAll(async () => {
   await project.close();
-  await database.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 async function signIn(email: string, password: string) {

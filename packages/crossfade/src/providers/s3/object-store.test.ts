@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
-import type { DatabaseServer } from '@crossfade/database-server';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { startSupabaseProject, type SupabaseProject } from '../../../../local-cloud/src/supabase/project.ts';
+import {
+  startTemporaryProject,
+  type TemporaryProject,
+} from '../../../../local-cloud/src/supabase/temporary-project.ts';
 import { FAULTS, startFaultyVendor } from '../fixtures/faulty-vendor.ts';
 import { ProviderError } from '../provider-error.ts';
 import { createObjectStore } from './object-store.ts';
@@ -18,48 +16,25 @@ const address = (endpoint: string, over = {}) => ({
   label: 'supabase:media',
   endpoint,
   region: 'eu-west-1',
-  accessKeyId: 'key-id',
+  accessKeyId: 'key',
   secretAccessKey: CANARY,
   bucket: 'media',
   connections: 8,
   partSizeBytes: 5 * MIB,
   ...over,
 });
-let folder: string;
-let database: DatabaseServer;
-let project: SupabaseProject;
+let project: TemporaryProject;
 let endpoint: string;
 let store: ReturnType<typeof createObjectStore>;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'crossfade-s3-'));
-  database = await startTemporaryDatabase('p');
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
-  const url = `http://127.0.0.55:${port}`;
-  endpoint = `${url}/storage/v1/s3`;
-  project = await startSupabaseProject({
-    address: '127.0.0.55',
-    port,
-    folder,
-    databaseUrl: database.url('p'),
-    ref: 'abcdefghijklmnopqrst',
-    jwtSecret: 'a secret of at least thirty-two bytes',
-    managementToken: 'manage',
-    s3: { region: 'eu-west-1', accessKeyId: 'key-id', secretAccessKey: CANARY },
-    publicUrl: url,
-  });
-  await fetch(`${url}/storage/v1/bucket`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${project.serviceKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ id: 'media', name: 'media' }),
-  });
+  project = await startTemporaryProject('127.0.0.55', CANARY);
+  ({ endpoint } = project.s3);
   store = createObjectStore(address(endpoint));
 });
 afterAll(async () => {
   await store.close();
   await project.close();
-  await database.stop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 async function bytesOf(key: string, range?: { start: number; end: number }): Promise<Buffer> {
