@@ -7,6 +7,7 @@ import type { RolloutContext } from '../rollout/context.ts';
 import { createJournalTable, openJournal, type Journal } from '../rollout/journal.ts';
 import type { PlannedPhase } from '../rollout/journal-event.ts';
 import type { PhaseId, RolloutPlan, Sentinel } from '../rollout/plan.ts';
+import { redactZip } from '../rollout/redacted-zip.ts';
 import { createRedaction, secretsOf } from '../rollout/redaction.ts';
 import { errorText } from '../rollout/error-text.ts';
 import type { Providers } from '../providers/providers.ts';
@@ -85,7 +86,11 @@ export async function openController(options: ControllerOptions): Promise<Contro
       return (await journal.append(event, { phase, subject, key })).id;
     },
     async keep(path, content) {
-      await writeFile(await placeFor(path), typeof content === 'string' ? redaction.text(content) : content);
+      const clean = (): string | Uint8Array => {
+        if (typeof content === 'string') return redaction.text(content);
+        return path.endsWith('.zip') ? redactZip(content, redaction.text) : content;
+      };
+      await writeFile(await placeFor(path), clean());
       return path;
     },
     placeFor,

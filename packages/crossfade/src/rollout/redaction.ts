@@ -2,7 +2,7 @@ import type { Json } from './json.ts';
 
 const REPLACEMENT = '[redacted]';
 
-/** Shapes that are secret wherever they come from: bearer tokens, JWTs, signatures and tokens in URLs, URL passwords. */
+/** Shapes that are secret wherever they come from: bearer tokens, JWTs, signatures and tokens in URLs and JSON, URL passwords. */
 const SECRET_SHAPES: readonly [RegExp, string][] = [
   [/eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*/g, REPLACEMENT],
   [/(bearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi, `$1${REPLACEMENT}`],
@@ -10,6 +10,7 @@ const SECRET_SHAPES: readonly [RegExp, string][] = [
     /([?&](?:sig|signature|token|x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&\s"']+/gi,
     `$1${REPLACEMENT}`,
   ],
+  [/(\\?"(?:access_token|refresh_token)\\?"\s*:\s*\\?")[^"\\]+/g, `$1${REPLACEMENT}`],
   [/(\w+:\/\/[^\s:/@]+:)[^\s@/]+(@)/g, `$1${REPLACEMENT}$2`],
 ];
 

@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import { textOfZip } from '../../rollout/redacted-zip.ts';
 import { createRedaction, secretsOf } from '../../rollout/redaction.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check, Phase, Step } from '../../rollout/plan.ts';
@@ -93,7 +94,9 @@ function noSecretsCheck(places: ArchivePlaces): Check {
       const leaks: string[] = [];
       const files = await filesBelow(places.archive);
       for (const file of files) {
-        const content = await readFile(file);
+        const bytes = await readFile(file);
+        // What is compressed has to be opened to be searched.
+        const content = file.endsWith('.zip') ? textOfZip(bytes) : bytes;
         if (secrets.some((secret) => content.includes(secret))) leaks.push(relative(places.archive, file));
       }
       return verdict(files.length > 0 && leaks.length === 0, {
