@@ -3,6 +3,8 @@ import { createMediaApi, StudioError, type MediaItem, type Session } from '../me
 import { needsSignIn } from '../messages.ts';
 import type { StudioConfig } from '../studio-config.ts';
 import { usePlayer } from '../use-player.ts';
+import type { DeckTrack } from '../deck-payload.ts';
+import { Decks, type DeckName, type LoadedDecks } from './decks.tsx';
 import { MediaList } from './media-list.tsx';
 import { UploadBox } from './upload-box.tsx';
 
@@ -19,6 +21,11 @@ export function Studio({
   const [library, setLibrary] = useState<readonly MediaItem[] | null>(null);
   const [uploads, setUploads] = useState<readonly MediaItem[] | null>(null);
   const [message, setMessage] = useState<string | null>(null);
+  const [decks, setDecks] = useState<LoadedDecks>({ A: null, B: null });
+  const load = useCallback(
+    (deck: DeckName, track: DeckTrack) => setDecks((before) => ({ ...before, [deck]: track })),
+    [],
+  );
 
   const onError = useCallback(
     (error: unknown) => {
@@ -49,6 +56,7 @@ export function Studio({
       <p role="alert" className="message">
         {message}
       </p>
+      <Decks loaded={decks} onLoad={load} player={player} />
       <main>
         <div>
           <UploadBox api={api} onUploaded={refreshUploads} onError={onError} />
@@ -57,9 +65,10 @@ export function Studio({
             items={uploads}
             empty="Nothing here yet. Add your first track above."
             player={player}
+            onLoad={load}
           />
         </div>
-        <MediaList title="Library" items={library} empty="The library is empty." player={player} />
+        <MediaList title="Library" items={library} empty="The library is empty." player={player} onLoad={load} />
       </main>
     </>
   );

@@ -43,7 +43,13 @@ export function openBrowser(executablePath: string, hosts: Readonly<Record<strin
 /** Walks one journey in a context of its own and keeps what a person would want to see of it. */
 export async function runJourney(browser: Browser, journey: Journey, world: JourneyWorld): Promise<JourneyResult> {
   const folder = await mkdtemp(join(tmpdir(), 'crossfade-journey-'));
-  const context = await browser.newContext({ viewport: { ...journey.viewport }, baseURL: world.frontendOrigin });
+  const touch = journey.touch === true;
+  const context = await browser.newContext({
+    viewport: { ...journey.viewport },
+    hasTouch: touch,
+    isMobile: touch,
+    baseURL: world.frontendOrigin,
+  });
   context.setDefaultTimeout(STEP_MS);
   try {
     await context.tracing.start({ screenshots: true, snapshots: true });

@@ -15,6 +15,8 @@ export interface Journey {
   readonly title: string;
   readonly proves: readonly string[];
   readonly viewport: { readonly width: number; readonly height: number };
+  /** A phone: touch instead of a mouse, and the page's own idea of a small screen. */
+  readonly touch?: boolean;
   /** Walks the way and answers with what was measured on it. */
   run(page: Page, world: JourneyWorld): Promise<Json>;
 }
