@@ -11,6 +11,7 @@ export interface ControlParts {
   readonly audience: () => AudienceProcess;
   readonly pages: Pages;
   readonly calls: () => readonly unknown[];
+  readonly expireObjects: (bucket: string, now: number) => Promise<readonly string[]>;
   readonly onHeartbeat: () => void;
   readonly onStop: () => void;
 }
@@ -56,6 +57,11 @@ export async function startControlApi(
     return context.json({ ok: true }, 202);
   });
   app.get('/sink/:name', (context) => context.json(sinks.get(context.req.param('name')) ?? []));
+  // The time that a bucket's lifecycle rules believe it is: nobody can wait seven days.
+  app.post('/lifecycle', async (context) => {
+    const { bucket, now } = v.parse(v.object({ bucket: v.string(), now: v.number() }), await context.req.json());
+    return context.json({ expired: await parts.expireObjects(bucket, now) });
+  });
   app.get('/calls', (context) => context.json(parts.calls()));
   app.onError((error, context) => context.json({ error: error.message }, 500));
   const server = serve({ fetch: app.fetch, port, hostname: '127.0.0.1' });

@@ -3,6 +3,8 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startDatabaseServer } from '@crossfade/database-server';
 import { startCloudflareApi } from './cloudflare/api-server.ts';
+import { openDataPoints } from './cloudflare/data-points.ts';
+import { openQueues } from './cloudflare/queues.ts';
 import { createWorkersRuntime } from './cloudflare/workers-runtime.ts';
 import { startControlApi } from './control-api.ts';
 import { startAuthority } from './dns/authority.ts';
@@ -174,6 +176,9 @@ async function main(): Promise<void> {
 
   say('Workers runtime, R2 and the edge …');
   const r2 = { accessKeyId: of('r2Id'), secretAccessKey: of('r2Secret') };
+  const queues = await openQueues(join(folder, 'queues'));
+  const dataPoints = openDataPoints();
+  undo.push(async () => dataPoints.close());
   const runtime = await createWorkersRuntime({
     folder: join(folder, 'workers'),
     edge: { address: ADDRESSES.edge, port: httpPort },
@@ -182,6 +187,10 @@ async function main(): Promise<void> {
     hyperdrives: {
       [HYPERDRIVE.staging]: handles.staging.databaseUrl,
       [HYPERDRIVE.production]: handles.production.databaseUrl,
+    },
+    sinks: {
+      onMessages: (queue, bodies) => queues.send(queue, bodies),
+      onDataPoint: (dataset, point) => dataPoints.write(dataset, point),
     },
   });
   undo.push(() => runtime.close());
@@ -195,6 +204,8 @@ async function main(): Promise<void> {
     zoneName: ZONE,
     workersSubdomain: SUBDOMAIN,
     runtime,
+    queues,
+    dataPoints,
   });
   undo.push(() => account.close());
   await createZone(account.url, of('token'));
@@ -233,6 +244,7 @@ async function main(): Promise<void> {
     },
     pages,
     calls: () => account.calls,
+    expireObjects: (bucket, now) => account.expireObjects(bucket, now),
     onHeartbeat: () => (lastBeat = Date.now()),
     onStop: () => setImmediate(() => void stop(0)),
   });

@@ -9,6 +9,14 @@ const BindingSchema = v.variant('type', [
   v.object({ type: v.literal('plain_text'), name: v.string(), text: v.string() }),
   v.object({ type: v.literal('secret_text'), name: v.string(), text: v.string() }),
   v.object({ type: v.literal('version_metadata'), name: v.string() }),
+  v.object({
+    type: v.literal('durable_object_namespace'),
+    name: v.string(),
+    class_name: v.string(),
+    script_name: v.optional(v.string()),
+  }),
+  v.object({ type: v.literal('queue'), name: v.string(), queue_name: v.string() }),
+  v.object({ type: v.literal('analytics_engine'), name: v.string(), dataset: v.string() }),
 ]);
 
 const VersionSchema = v.object({
@@ -21,6 +29,7 @@ const VersionSchema = v.object({
   compatibilityDate: v.string(),
   compatibilityFlags: v.array(v.string()),
   bindings: v.array(BindingSchema),
+  objectClasses: v.optional(v.array(v.string()), []),
 });
 
 const DeploymentSchema = v.object({
@@ -63,12 +72,20 @@ const DnsRecordSchema = v.object({
   modifiedOn: v.string(),
 });
 
+const QueueSchema = v.object({
+  id: v.string(),
+  name: v.string(),
+  createdOn: v.string(),
+  consumer: v.nullable(v.string()),
+});
+
 const AccountSchema = v.object({
   createdOn: v.string(),
   scripts: v.array(ScriptSchema),
   buckets: v.array(BucketSchema),
   routes: v.array(v.object({ id: v.string(), pattern: v.string(), script: v.string() })),
   records: v.array(DnsRecordSchema),
+  queues: v.optional(v.array(QueueSchema), []),
 });
 
 export type Account = v.InferOutput<typeof AccountSchema>;
@@ -77,6 +94,7 @@ export type AccountVersion = v.InferOutput<typeof VersionSchema>;
 export type AccountDeployment = v.InferOutput<typeof DeploymentSchema>;
 export type AccountBinding = v.InferOutput<typeof BindingSchema>;
 export type AccountBucket = v.InferOutput<typeof BucketSchema>;
+export type AccountQueue = v.InferOutput<typeof QueueSchema>;
 export type AccountDnsRecord = v.InferOutput<typeof DnsRecordSchema>;
 
 const ModulesSchema = v.record(v.string(), v.string());
@@ -110,7 +128,7 @@ export async function openAccount(folder: string): Promise<AccountStore> {
   const stored = await readJson(accountFile);
   let account: Account =
     stored === null
-      ? { createdOn: new Date().toISOString(), scripts: [], buckets: [], routes: [], records: [] }
+      ? { createdOn: new Date().toISOString(), scripts: [], buckets: [], routes: [], records: [], queues: [] }
       : v.parse(AccountSchema, stored);
   if (stored === null) await writeAtomically(accountFile, account);
   let last: Promise<unknown> = Promise.resolve();

@@ -1,6 +1,8 @@
 import { ApiFailure } from './api-answer.ts';
 import type { AccountScript, AccountStore } from './account-state.ts';
 import type { VersionStarts } from './version-starts.ts';
+import type { DataPoints } from './data-points.ts';
+import type { Queues } from './queues.ts';
 import type { WorkersRuntime } from './runtime-contract.ts';
 
 /** Who the account is, as its API says. */
@@ -18,6 +20,8 @@ export interface ApiContext {
   readonly store: AccountStore;
   readonly runtime: WorkersRuntime;
   readonly starts: VersionStarts;
+  readonly queues: Queues;
+  readonly dataPoints: DataPoints;
 }
 
 /** The script of that name. Throws the vendor's 10007 when there is none. */

@@ -89,6 +89,25 @@ export function r2Handlers({ store, runtime }: ApiContext): ApiHandlers {
   };
 }
 
+const Expiry = v.object({
+  enabled: v.boolean(),
+  conditions: v.object({ prefix: v.optional(v.string(), '') }),
+  deleteObjectsTransition: v.object({ condition: v.object({ type: v.literal('Age'), maxAge: v.number() }) }),
+});
+
+/** The bucket's rules, acting as if it were that time (epoch ms). */
+export function expireObjects({ store, runtime }: ApiContext, name: string, now: number): Promise<readonly string[]> {
+  const bucket = store.current().buckets.find((one) => one.name === name);
+  if (bucket === undefined) throw new Error(`there is no bucket ${name}`);
+  const rules = bucket.lifecycle.flatMap((rule) => {
+    const parsed = v.safeParse(Expiry, rule);
+    if (!parsed.success || !parsed.output.enabled) return [];
+    const { conditions, deleteObjectsTransition } = parsed.output;
+    return [{ prefix: conditions.prefix, maxAgeSeconds: deleteObjectsTransition.condition.maxAge }];
+  });
+  return runtime.expireObjects(name, rules, now);
+}
+
 function listBuckets(current: () => Account) {
   return (request: ApiRequest) => {
     const { name_contains: part, start_after: after, cursor, direction, per_page: perPage = 20 } = request.query;

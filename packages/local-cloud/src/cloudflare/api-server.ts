@@ -10,7 +10,7 @@ import type { ApiContract } from './api-contract.ts';
 import { dnsHandlers, recordsForAuthority } from './api-dns.ts';
 import type { AuthorityRecord } from './api-dns.ts';
 import { graphqlHandlers } from './api-graphql.ts';
-import { r2Handlers } from './api-r2.ts';
+import { expireObjects, r2Handlers } from './api-r2.ts';
 import { deploymentHandlers } from './api-worker-deployments.ts';
 import { routeHandlers } from './api-worker-routes.ts';
 import { versionHandlers } from './api-worker-versions.ts';
@@ -18,6 +18,10 @@ import { scriptHandlers } from './api-workers.ts';
 import { zoneHandlers } from './api-zones.ts';
 import { readRequestBody } from './request-body.ts';
 import { createVersionStarts, restoreAccount } from './version-starts.ts';
+import { analyticsSqlHandlers } from './api-analytics-sql.ts';
+import { queueHandlers } from './api-queues.ts';
+import type { DataPoints } from './data-points.ts';
+import type { Queues } from './queues.ts';
 import type { WorkersRuntime } from './runtime-contract.ts';
 
 export interface CloudflareApiOptions extends AccountIdentity {
@@ -27,6 +31,8 @@ export interface CloudflareApiOptions extends AccountIdentity {
   /** 0 takes any free port. */
   readonly port: number;
   readonly runtime: WorkersRuntime;
+  readonly queues: Queues;
+  readonly dataPoints: DataPoints;
 }
 
 /** One mutating call, as `GET /calls` of the world shows it. */
@@ -45,6 +51,8 @@ export interface CloudflareApi {
   readonly calls: readonly CallRecord[];
   /** The zone's records as its name servers see them, TTL in seconds (the automatic one as 300). */
   records(): readonly AuthorityRecord[];
+  /** Lets the bucket's lifecycle rules act as if it were that time (epoch ms); answers with the keys that expired. */
+  expireObjects(bucket: string, now: number): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -53,7 +61,14 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
   const store = await openAccount(options.folder);
   const { runtime } = options;
   const starts = createVersionStarts(runtime, store);
-  const context: ApiContext = { identity: options, store, runtime, starts };
+  const context: ApiContext = {
+    identity: options,
+    store,
+    runtime,
+    starts,
+    queues: options.queues,
+    dataPoints: options.dataPoints,
+  };
   const contract = await createApiContract(options, {
     ...zoneHandlers(context),
     ...scriptHandlers(context),
@@ -63,6 +78,8 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     ...r2Handlers(context),
     ...dnsHandlers(context),
     ...graphqlHandlers(context),
+    ...queueHandlers(context),
+    ...analyticsSqlHandlers(context),
   });
   await restoreAccount(store.current(), runtime, starts);
 
@@ -78,6 +95,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     url: `http://${options.host}:${address.port}${apiRoot}`,
     calls,
     records: () => recordsForAuthority(store.current()),
+    expireObjects: (bucket, now) => expireObjects(context, bucket, now),
     close: async () => {
       const closed = once(server, 'close');
       server.close();

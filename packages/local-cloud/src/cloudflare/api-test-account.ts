@@ -6,6 +6,8 @@ import * as v from 'valibot';
 import { onTestFinished } from 'vitest';
 import { startCloudflareApi } from './api-server.ts';
 import type { CloudflareApi } from './api-server.ts';
+import { openDataPoints } from './data-points.ts';
+import { openQueues } from './queues.ts';
 import { createInMemoryRuntime } from './in-memory-runtime.ts';
 import type { InMemoryRuntime } from './in-memory-runtime.ts';
 
@@ -36,10 +38,19 @@ export async function startTestAccount(kept?: string): Promise<TestAccount> {
   const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'cloudflare-api-')));
   const runtime = createInMemoryRuntime();
   const identity = { token, accountId: account_id, zoneId: zone_id, zoneName: 'audafact.com', workersSubdomain: 'aud' };
-  const api = await startCloudflareApi({ ...identity, folder, host: '127.0.0.1', port: 0, runtime });
+  const api = await startCloudflareApi({
+    ...identity,
+    folder,
+    host: '127.0.0.1',
+    port: 0,
+    runtime,
+    queues: await openQueues(`${folder}-queues`),
+    dataPoints: openDataPoints(),
+  });
   onTestFinished(async () => {
     await api.close();
     await rm(folder, { recursive: true, force: true });
+    await rm(`${folder}-queues`, { recursive: true, force: true });
   });
   const send = async (
     method: string,

@@ -31,6 +31,7 @@ export function createInMemoryRuntime(): InMemoryRuntime {
       runtime.buckets.delete(name);
     },
     bucketUsage: async (name) => runtime.buckets.get(name) ?? { objects: 0, payloadBytes: 0, metadataBytes: 0 },
+    expireObjects: async () => [],
     addVersion: async (version) => {
       const main = version.modules[version.mainModule] ?? '';
       if (main.includes('throw')) throw new Error(`Uncaught Error: ${main}`);

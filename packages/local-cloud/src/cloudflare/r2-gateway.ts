@@ -7,9 +7,26 @@ import type { R2Operation } from './runtime-contract.ts';
 const S3_PATH = '/cdn-cgi/local/r2/s3';
 const DRAIN_POLL_MS = 20;
 
-/** Answers what a bucket holds, page by page, from inside workerd: the objects' bytes are not read. */
+/**
+ * Answers what a bucket holds, page by page, from inside workerd: the objects' bytes are not read. With rules it
+ * deletes what they let expire at a given time and answers with the keys.
+ */
 const USAGE_WORKER = `export default { async fetch(request, env) {
   const bucket = env[new URL(request.url).searchParams.get('binding')];
+  if (request.method === 'POST') {
+    const { rules, now } = await request.json();
+    const expired = [];
+    for (const { prefix, maxAgeSeconds } of rules) {
+      let cursor;
+      do {
+        const page = await bucket.list({ prefix, cursor, limit: 1000 });
+        for (const { key, uploaded } of page.objects) if (uploaded.getTime() + maxAgeSeconds * 1000 <= now) expired.push(key);
+        cursor = page.truncated ? page.cursor : undefined;
+      } while (cursor !== undefined);
+    }
+    for (let i = 0; i < expired.length; i += 1000) await bucket.delete(expired.slice(i, i + 1000));
+    return Response.json({ expired });
+  }
   let objects = 0, payloadBytes = 0, metadataBytes = 0, cursor;
   do {
     const page = await bucket.list({ cursor, limit: 1000 });
@@ -71,6 +88,12 @@ export interface R2Gateway {
   /** Serves exactly these buckets from the next request on. */
   setBuckets(names: readonly string[]): Promise<void>;
   usage(bucket: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number }>;
+  /** Deletes what the rules let expire at that time (epoch ms), and answers with the keys. */
+  expire(
+    bucket: string,
+    rules: readonly { readonly prefix: string; readonly maxAgeSeconds: number }[],
+    now: number,
+  ): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -141,6 +164,11 @@ export async function startR2Gateway(
     while (backend.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     await backend.mf.dispose();
   };
+  const ask = async (bucket: string, init: { method?: string; body?: string } = {}): Promise<unknown> => {
+    const index = current?.buckets.indexOf(bucket) ?? -1;
+    if (current === null || index < 0) throw new Error(`no bucket ${bucket}`);
+    return (await current.mf.dispatchFetch(`http://usage/?binding=B${index}`, init)).json();
+  };
   return {
     endpoint: `http://127.0.0.1:${address.port}${S3_PATH}`,
     async setBuckets(names) {
@@ -163,11 +191,11 @@ export async function startR2Gateway(
       if (old !== null) await retire(old);
     },
     async usage(bucket) {
-      const index = current?.buckets.indexOf(bucket) ?? -1;
-      if (current === null || index < 0) throw new Error(`no bucket ${bucket}`);
-      const response = await current.mf.dispatchFetch(`http://usage/?binding=B${index}`);
-      const usage = (await response.json()) as { objects: number; payloadBytes: number; metadataBytes: number };
-      return usage;
+      return (await ask(bucket)) as { objects: number; payloadBytes: number; metadataBytes: number };
+    },
+    async expire(bucket, rules, now) {
+      const answer = await ask(bucket, { method: 'POST', body: JSON.stringify({ rules, now }) });
+      return (answer as { expired: string[] }).expired;
     },
     async close() {
       const closed = once(server, 'close');

@@ -1,10 +1,15 @@
+import type { Sinks } from './version-bindings.ts';
+
 /** What the account's API needs of the Workers runtime, R2 and the edge; kept apart so that each can be tested alone. */
 export type RuntimeBinding =
   | { type: 'r2_bucket'; name: string; bucket_name: string }
   | { type: 'hyperdrive'; name: string; id: string }
   | { type: 'plain_text'; name: string; text: string }
   | { type: 'secret_text'; name: string; text: string }
-  | { type: 'version_metadata'; name: string };
+  | { type: 'version_metadata'; name: string }
+  | { type: 'durable_object_namespace'; name: string; class_name: string; script_name?: string | undefined }
+  | { type: 'queue'; name: string; queue_name: string }
+  | { type: 'analytics_engine'; name: string; dataset: string };
 
 export interface RuntimeVersion {
   readonly script: string;
@@ -17,6 +22,8 @@ export interface RuntimeVersion {
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
   readonly bindings: readonly RuntimeBinding[];
+  /** Durable Object classes of its own. Such a script has one running version: the newest takes the objects over. */
+  readonly objectClasses: readonly string[];
 }
 
 export interface RuntimeRoute {
@@ -63,6 +70,12 @@ export interface WorkersRuntime {
   setSubdomain(script: string, state: { enabled: boolean; previewsEnabled: boolean }): void;
   edgeRequests(filter: { since: number; until: number; host?: string; script?: string }): readonly EdgeRequest[];
   r2Operations(filter: { since: number; until: number; bucket?: string }): readonly R2Operation[];
+  /** Deletes what the rules let expire at that time (epoch ms), and answers with the keys. */
+  expireObjects(
+    bucket: string,
+    rules: readonly { readonly prefix: string; readonly maxAgeSeconds: number }[],
+    now: number,
+  ): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -75,4 +88,6 @@ export interface WorkersRuntimeOptions {
   readonly r2Credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Hyperdrive config id → connection string. */
   readonly hyperdrives: Readonly<Record<string, string>>;
+  /** Where queue messages and data points of Workers end up. */
+  readonly sinks: Sinks;
 }

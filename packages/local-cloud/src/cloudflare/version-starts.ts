@@ -44,6 +44,7 @@ async function addVersion(
       compatibilityDate: version.compatibilityDate,
       compatibilityFlags: version.compatibilityFlags,
       bindings: version.bindings,
+      objectClasses: version.objectClasses,
     });
     return startupTimeMs;
   } catch (error) {

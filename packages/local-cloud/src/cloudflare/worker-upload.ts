@@ -12,6 +12,14 @@ const UploadedBinding = v.variant('type', [
   v.object({ type: v.literal('plain_text'), name: v.string(), text: v.string() }),
   v.object({ type: v.literal('secret_text'), name: v.string(), text: v.string() }),
   v.object({ type: v.literal('version_metadata'), name: v.string() }),
+  v.object({
+    type: v.literal('durable_object_namespace'),
+    name: v.string(),
+    class_name: v.string(),
+    script_name: v.optional(v.string()),
+  }),
+  v.object({ type: v.literal('queue'), name: v.string(), queue_name: v.string() }),
+  v.object({ type: v.literal('analytics_engine'), name: v.string(), dataset: v.string() }),
   v.object({ type: v.literal('inherit'), name: v.string(), old_name: v.optional(v.string()) }),
 ]);
 
@@ -24,6 +32,7 @@ const UploadBody = v.object({
     compatibility_date: v.optional(v.string(), '2021-11-02'),
     compatibility_flags: v.optional(v.array(v.string()), []),
     annotations: v.optional(v.record(v.string(), v.string()), {}),
+    migrations: v.optional(v.object({ new_sqlite_classes: v.optional(v.array(v.string()), []) })),
   }),
 });
 
@@ -57,8 +66,28 @@ export function readUpload(
     etag: createHash('sha256').update(JSON.stringify(modules)).digest('hex'),
     compatibilityDate: metadata.compatibility_date,
     compatibilityFlags: metadata.compatibility_flags,
+    // A class, once migrated, stays the script's.
+    objectClasses: [
+      ...new Set([...(previous?.objectClasses ?? []), ...(metadata.migrations?.new_sqlite_classes ?? [])]),
+    ],
     bindings: resolveBindings(metadata.bindings, metadata.keep_bindings, previous?.bindings ?? [], strict),
   };
+  for (const binding of version.bindings) {
+    if (binding.type === 'queue' && !account.queues.some((one) => one.name === binding.queue_name))
+      throw new ApiFailure(400, 11000, `Queue "${binding.queue_name}" does not exist.`);
+    if (
+      binding.type === 'durable_object_namespace' &&
+      binding.script_name !== undefined &&
+      !account.scripts.some(
+        (one) => one.versions[0]?.objectClasses.includes(binding.class_name) && one.name === binding.script_name,
+      )
+    )
+      throw new ApiFailure(
+        400,
+        10061,
+        `Cannot bind to the class ${binding.class_name}: the script ${binding.script_name} does not define it.`,
+      );
+  }
   const missing = missingBucket(version, account.buckets);
   if (missing !== undefined) {
     throw new ApiFailure(400, 10085, `R2 bucket '${missing}' not found. Please use a different name and try again.`);

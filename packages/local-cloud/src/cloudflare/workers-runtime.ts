@@ -2,51 +2,11 @@ import { startEdge, type EdgeTables } from './edge.ts';
 import { createLog } from './edge-log.ts';
 import { startInstance } from './miniflare-instance.ts';
 import { startR2Gateway } from './r2-gateway.ts';
-import type {
-  EdgeRequest,
-  R2Operation,
-  RuntimeVersion,
-  WorkersRuntime,
-  WorkersRuntimeOptions,
-} from './runtime-contract.ts';
+import { bindingsOf, sinkWorker } from './version-bindings.ts';
+import type { EdgeRequest, R2Operation, WorkersRuntime, WorkersRuntimeOptions } from './runtime-contract.ts';
 
 /** Owns the storage and is never swapped: losing the owner under load would fail requests. */
 const STATE_WORKER = `export default { fetch() { return new Response('state') } }`;
-
-/** A version's bindings as Miniflare takes them. Throws when one names something that the account lacks. */
-function bindingsOf(
-  version: RuntimeVersion,
-  buckets: ReadonlySet<string>,
-  hyperdriveUrls: Readonly<Record<string, string>>,
-) {
-  const bindings: Record<string, string | Record<string, string>> = {};
-  const r2Buckets: Record<string, { id: string }> = {};
-  const hyperdrives: Record<string, string> = {};
-  for (const binding of version.bindings) {
-    switch (binding.type) {
-      case 'plain_text':
-      case 'secret_text':
-        bindings[binding.name] = binding.text;
-        break;
-      case 'version_metadata':
-        // A plain value: the simulator's own metadata binding makes up an id of its own.
-        bindings[binding.name] = { id: version.versionId, tag: version.tag, timestamp: version.createdOn };
-        break;
-      case 'r2_bucket':
-        if (!buckets.has(binding.bucket_name))
-          throw new Error(`binding ${binding.name}: bucket ${binding.bucket_name} does not exist`);
-        r2Buckets[binding.name] = { id: binding.bucket_name };
-        break;
-      case 'hyperdrive': {
-        const url = hyperdriveUrls[binding.id];
-        if (url === undefined) throw new Error(`binding ${binding.name}: no Hyperdrive config ${binding.id}`);
-        hyperdrives[binding.name] = url;
-        break;
-      }
-    }
-  }
-  return { bindings, r2Buckets, hyperdrives };
-}
 
 /**
  * Workers, R2 and the edge of one account: one workerd that owns the storage, one for each uploaded version
@@ -69,6 +29,8 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
   const operations = createLog<R2Operation>();
   const buckets = new Set<string>();
   const running: { dispose(): Promise<void> }[] = [];
+  /** Script → what runs its Durable Objects. */
+  const hosts = new Map<string, { dispose(): Promise<void> }>();
   const tables: EdgeTables = { routes: [], deployments: new Map(), versions: new Map(), subdomains: new Map() };
   const gateway = await startR2Gateway(options.folder, options.r2Credentials, (operation) => operations.add(operation));
   const edge = await startEdge({ ...options.edge, workersSubdomain: options.workersSubdomain }, tables, (request) =>
@@ -98,17 +60,23 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
         buckets.delete(name);
       }),
     bucketUsage: (name) => gateway.usage(name),
+    expireObjects: (bucket, rules, now) => gateway.expire(bucket, rules, now),
     async addVersion(version) {
       const start = performance.now();
       const { mainModule, modules } = version;
-      const bound = bindingsOf(version, buckets, options.hyperdrives);
+      const bound = bindingsOf(version, buckets, options.hyperdrives, `sink-${version.versionId.slice(0, 8)}`);
       const contents = modules[mainModule];
       if (contents === undefined) throw new Error(`the upload has no module ${mainModule}`);
       const others = Object.entries(modules).filter(([path]) => path !== mainModule);
-      const { mf } = await startInstance(options.folder, version.versionId, {
+      const objects = version.objectClasses.length > 0;
+      // Its objects lie on disk under its name: the version before has to let go of them first. Callers see their
+      // calls fail meanwhile, as at the vendor, and try again.
+      if (objects) await hosts.get(version.script)?.dispose();
+      const sinkName = `sink-${version.versionId.slice(0, 8)}`;
+      const { mf } = await startInstance(options.folder, objects ? version.script : version.versionId, {
         workers: [
           {
-            name: `${version.script}-${version.versionId.slice(0, 8)}`,
+            name: objects ? version.script : `${version.script}-${version.versionId.slice(0, 8)}`,
             modules: [
               { type: 'ESModule', path: mainModule, contents },
               ...others.map(([path, code]) => ({ type: 'ESModule' as const, path, contents: code })),
@@ -116,12 +84,22 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
             compatibilityDate: version.compatibilityDate,
             compatibilityFlags: [...version.compatibilityFlags],
             ...bound,
+            durableObjects: {
+              ...bound.durableObjects,
+              // Bound to nothing that the code sees: what makes the runtime keep the class.
+              ...Object.fromEntries(
+                version.objectClasses.map((className) => [`__${className}`, { className, useSQLite: true }]),
+              ),
+            },
+            unsafeRegisterWorker: objects,
             // Past the simulator's own entry: half the latency, and no page that shows a stack trace.
             unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
           },
+          sinkWorker(sinkName, options.sinks),
         ],
       });
-      running.push(mf);
+      if (objects) hosts.set(version.script, mf);
+      else running.push(mf);
       const url = await mf.unsafeGetDirectURL();
       tables.versions.set(version.versionId, { versionId: version.versionId, port: Number(url.port) });
       return { startupTimeMs: Math.round(performance.now() - start) };
@@ -148,6 +126,7 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
       await edge.close();
       await gateway.close();
       await Promise.all(running.map((mf) => mf.dispose()));
+      await Promise.all([...hosts.values()].map((mf) => mf.dispose()));
       // Last, because the others' storage is its own.
       await state.mf.dispose();
     },
