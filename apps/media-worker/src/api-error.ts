@@ -1,6 +1,6 @@
 /** A refusal with a stable code: what the API promises to answer when it says no. */
 export class ApiError extends Error {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 416 | 503;
+  readonly status: 400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 416 | 429 | 503;
   readonly code: string;
   readonly headers: Readonly<Record<string, string>>;
   constructor(

@@ -6,7 +6,7 @@ import { openR2 } from './r2-object.ts';
 /** Legacy is the store; what only R2 has (uploaded while the new version served) is found all the same. */
 export function createLegacyStore(env: Env): MediaStore {
   return {
-    open: async (key) => (await openLegacy(env, key)) ?? (await openR2(env, key)),
+    open: async (key, wanted) => (await openLegacy(env, key)) ?? (await openR2(env, key, wanted)),
     async put(key, body, size, contentType) {
       const sized = new FixedLengthStream(size);
       const [, response] = await Promise.all([

@@ -14,9 +14,19 @@ export interface OpenMedia extends StoredMedia {
   body(range: ByteRange | null): Promise<ReadableStream>;
 }
 
-/** Where the media lies. `waitUntil` keeps work alive that the answer need not wait for. */
+/** What the reader will want, as far as one can tell beforehand: a hint that saves a question, never a promise. */
+export type Wanted = R2Range | 'all' | 'head';
+
+/** What a store tells about what it does. `later` keeps work alive that the answer need not wait for. */
+export interface StoreContext {
+  later(work: Promise<unknown>): void;
+  /** Served from legacy because R2 did not have it. */
+  readThrough(key: string): void;
+}
+
+/** Where the media lies. */
 export interface MediaStore {
-  open(key: string, waitUntil: (work: Promise<unknown>) => void): Promise<OpenMedia | null>;
+  open(key: string, wanted: Wanted, context: StoreContext): Promise<OpenMedia | null>;
   put(key: string, body: ReadableStream, size: number, contentType: string): Promise<{ etag: string }>;
   delete(key: string): Promise<void>;
   /** Whether the store answers at all. */

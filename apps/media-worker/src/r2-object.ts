@@ -1,23 +1,48 @@
+import type { ByteRange } from './byte-range.ts';
 import type { Env } from './env.ts';
-import type { OpenMedia } from './media-store.ts';
+import type { OpenMedia, Wanted } from './media-store.ts';
 
 const UNKNOWN_TYPE = 'application/octet-stream';
 
-/** An object of the bucket; `null` when it is not there. */
-export async function openR2(env: Env, key: string): Promise<OpenMedia | null> {
-  const head = await env.MEDIA.head(key);
-  if (head === null) return null;
+/** `bytes a-b` that R2 really sent; `null` for the whole. */
+function sent(object: R2ObjectBody): ByteRange | null {
+  const { range, size } = object;
+  if (range === undefined) return null;
+  if ('suffix' in range) return { start: Math.max(0, size - range.suffix), end: size - 1 };
+  const start = range.offset ?? 0;
+  const end = range.length === undefined ? size - 1 : Math.min(size, start + range.length) - 1;
+  return start === 0 && end === size - 1 ? null : { start, end };
+}
+
+const same = (a: ByteRange | null, b: ByteRange | null): boolean => a?.start === b?.start && a?.end === b?.end;
+
+/**
+ * An object of the bucket; `null` when it is not there. With a hint of what will be read, head and bytes come in one
+ * question; a hint that was wrong costs a second one.
+ */
+export async function openR2(env: Env, key: string, wanted: Wanted): Promise<OpenMedia | null> {
+  const found =
+    wanted === 'head'
+      ? await env.MEDIA.head(key)
+      : // A range beyond the end throws: then the head tells the size, for the refusal.
+        await env.MEDIA.get(key, wanted === 'all' ? {} : { range: wanted }).catch(() => env.MEDIA.head(key));
+  if (found === null) return null;
+  let opened: R2ObjectBody | null = 'body' in found ? (found as R2ObjectBody) : null;
   return {
-    size: head.size,
-    etag: head.etag,
-    modified: head.uploaded,
-    contentType: head.httpMetadata?.contentType ?? UNKNOWN_TYPE,
+    size: found.size,
+    etag: found.etag,
+    modified: found.uploaded,
+    contentType: found.httpMetadata?.contentType ?? UNKNOWN_TYPE,
     source: 'r2',
     async body(range) {
+      const first = opened;
+      opened = null;
+      if (first !== null && same(sent(first), range)) return first.body;
+      await first?.body.cancel();
       const options = range === null ? {} : { range: { offset: range.start, length: range.end - range.start + 1 } };
-      const object = await env.MEDIA.get(key, options);
-      if (object === null) throw new Error('the object vanished while it was read');
-      return object.body;
+      const object = await env.MEDIA.get(key, { ...options, onlyIf: { etagMatches: found.etag } });
+      if (object === null || !('body' in object)) throw new Error('the object changed while it was read');
+      return (object as R2ObjectBody).body;
     },
   };
 }

@@ -19,11 +19,14 @@ async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void
 /** R2 is the store; while the migration lasts, what it lacks is served from legacy and carried over. */
 export function createR2Store(env: Env): MediaStore {
   return {
-    async open(key, waitUntil) {
-      const stored = await openR2(env, key);
+    async open(key, wanted, { later, readThrough }) {
+      const stored = await openR2(env, key, wanted);
       if (stored !== null || env.LEGACY_ORIGIN === '') return stored;
       const legacy = await openLegacy(env, key);
-      if (legacy !== null) waitUntil(carryOver(env, key, legacy));
+      if (legacy !== null) {
+        readThrough(key);
+        later(carryOver(env, key, legacy));
+      }
       return legacy;
     },
     async put(key, body, size, contentType) {

@@ -6,7 +6,7 @@ interface SigningKey {
   readonly secret: string;
 }
 
-/** What a signature binds. A GET binds no type and no length. */
+/** What a signature binds. A GET binds no type and no length; a part of an upload binds no type. */
 export interface SignedRequest {
   readonly method: 'GET' | 'PUT';
   readonly key: string;
@@ -14,21 +14,57 @@ export interface SignedRequest {
   readonly expires: number;
   readonly contentType?: string;
   readonly sizeBytes?: number;
+  /** The bucket's id of a multipart upload, and the part's number from 1. */
+  readonly upload?: string;
+  readonly part?: number;
+  /** A reader's browser saves the file instead of playing it. */
+  readonly download?: boolean;
 }
 
+/** What a signed URL may carry; anything else would be unsigned. */
+const NAMES: ReadonlySet<string> = new Set(['m', 'exp', 'kid', 'ct', 'len', 'up', 'part', 'dl', 'sig']);
 const HMAC = { name: 'HMAC', hash: 'SHA-256' } as const;
 
+/** Reading and importing the same keys for every request costs more than the signature itself. */
+const parsedKeys = new Map<string, SigningKey[]>();
+const importedKeys = new Map<string, Promise<CryptoKey>>();
+
 function keysOf(env: Env): SigningKey[] {
-  return JSON.parse(env.SIGNING_KEYS) as SigningKey[];
+  const known = parsedKeys.get(env.SIGNING_KEYS) ?? (JSON.parse(env.SIGNING_KEYS) as SigningKey[]);
+  parsedKeys.set(env.SIGNING_KEYS, known);
+  return known;
 }
 
-const importKey = (secret: string): Promise<CryptoKey> =>
-  crypto.subtle.importKey('raw', new TextEncoder().encode(secret), HMAC, false, ['sign', 'verify']);
+function importKey(secret: string): Promise<CryptoKey> {
+  const known =
+    importedKeys.get(secret) ??
+    crypto.subtle.importKey('raw', new TextEncoder().encode(secret), HMAC, false, ['sign', 'verify']);
+  importedKeys.set(secret, known);
+  return known;
+}
+
+/** The key that signs now. */
+function signingKey(env: Env): SigningKey {
+  const [signing] = keysOf(env);
+  if (signing === undefined) throw new Error('SIGNING_KEYS is empty');
+  return signing;
+}
 
 /** One line per field, lengths first where a field is free text: no two requests share a text. */
-function textToSign({ method, key, expires, contentType = '', sizeBytes }: SignedRequest): Uint8Array {
+function textToSign(request: SignedRequest): Uint8Array {
+  const { method, key, expires, contentType = '', sizeBytes, upload = '', part, download = false } = request;
   return new TextEncoder().encode(
-    `v1\n${method}\n${expires}\n${sizeBytes ?? ''}\n${contentType.length}:${contentType}\n${key}`,
+    [
+      'v2',
+      method,
+      expires,
+      sizeBytes ?? '',
+      `${contentType.length}:${contentType}`,
+      `${upload.length}:${upload}`,
+      part ?? '',
+      download ? 'download' : '',
+      key,
+    ].join('\n'),
   );
 }
 
@@ -59,8 +95,7 @@ export async function signUrl(
   request: Omit<SignedRequest, 'expires'>,
   now = Date.now(),
 ): Promise<{ url: string; expiresAt: string }> {
-  const [signing] = keysOf(env);
-  if (signing === undefined) throw new Error('SIGNING_KEYS is empty');
+  const signing = signingKey(env);
   const expires = Math.floor(now / 1000) + Number(env.SIGNED_URL_SECONDS);
   const signature = await crypto.subtle.sign(
     HMAC,
@@ -70,6 +105,9 @@ export async function signUrl(
   const query = new URLSearchParams({ m: request.method, exp: String(expires), kid: signing.id });
   if (request.contentType !== undefined) query.set('ct', request.contentType);
   if (request.sizeBytes !== undefined) query.set('len', String(request.sizeBytes));
+  if (request.upload !== undefined) query.set('up', request.upload);
+  if (request.part !== undefined) query.set('part', String(request.part));
+  if (request.download === true) query.set('dl', '1');
   query.set('sig', toBase64Url(signature));
   return {
     url: `${env.MEDIA_ORIGIN}${mediaPath(request.key)}?${query}`,
@@ -92,11 +130,7 @@ export async function verifySignedUrl(
   const invalid = new ApiError(403, 'SIGNATURE_INVALID', 'the signature does not fit this request');
   const query = url.searchParams;
   const names = [...query.keys()];
-  if (
-    new Set(names).size !== names.length ||
-    names.some((name) => !['m', 'exp', 'kid', 'ct', 'len', 'sig'].includes(name))
-  )
-    throw invalid;
+  if (new Set(names).size !== names.length || names.some((name) => !NAMES.has(name))) throw invalid;
   const signed = query.get('m');
   const allowed = signed === 'GET' ? method === 'GET' || method === 'HEAD' : signed === 'PUT' && method === 'PUT';
   const expiresText = query.get('exp') ?? '';
@@ -113,16 +147,61 @@ export async function verifySignedUrl(
     throw invalid;
   if (lengthText !== null && !/^\d{1,15}$/.test(lengthText)) throw invalid;
   const contentType = query.get('ct');
+  const upload = query.get('up');
+  const partText = query.get('part');
+  if (partText !== null && !/^[1-9]\d{0,4}$/.test(partText)) throw invalid;
+  const download = query.get('dl');
+  if (download !== null && download !== '1') throw invalid;
   const request: SignedRequest = {
     method: signed,
     key,
     expires: Number(expiresText),
     ...(contentType === null ? {} : { contentType }),
     ...(lengthText === null ? {} : { sizeBytes: Number(lengthText) }),
+    ...(upload === null ? {} : { upload }),
+    ...(partText === null ? {} : { part: Number(partText) }),
+    ...(download === null ? {} : { download: true }),
   };
   if (!(await crypto.subtle.verify(HMAC, await importKey(signing.secret), signature, textToSign(request))))
     throw invalid;
   if (request.expires * 1000 < now)
     throw new ApiError(403, 'SIGNATURE_EXPIRED', 'the link has expired; ask for a new one');
   return request;
+}
+
+/** An upload in parts, as the client carries it from request to request: ours, signed, so that nothing need be kept. */
+export interface UploadTicket {
+  readonly key: string;
+  /** The bucket's own id. */
+  readonly upload: string;
+  readonly sizeBytes: number;
+  readonly contentType: string;
+  readonly title: string | null;
+}
+
+/** The ticket as text: its fields and their signature. */
+export async function sealTicket(env: Env, ticket: UploadTicket): Promise<string> {
+  const body = toBase64Url(new TextEncoder().encode(JSON.stringify(ticket)).buffer as ArrayBuffer);
+  const signing = signingKey(env);
+  const text = new TextEncoder().encode(`ticket\n${signing.id}\n${body}`);
+  return `${signing.id}.${body}.${toBase64Url(await crypto.subtle.sign(HMAC, await importKey(signing.secret), text))}`;
+}
+
+/**
+ * The ticket for this key.
+ * @throws ApiError 403 UPLOAD_INVALID
+ */
+export async function openTicket(env: Env, key: string, sealed: unknown): Promise<UploadTicket> {
+  const invalid = new ApiError(403, 'UPLOAD_INVALID', 'there is no such upload');
+  const [, id = '', body = '', given = ''] =
+    /^([^.]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/.exec(typeof sealed === 'string' ? sealed : '') ?? [];
+  const signing = keysOf(env).find((one) => one.id === id);
+  const signature = fromBase64Url(given);
+  if (signing === undefined || signature === null) throw invalid;
+  const text = new TextEncoder().encode(`ticket\n${id}\n${body}`);
+  if (!(await crypto.subtle.verify(HMAC, await importKey(signing.secret), signature, text))) throw invalid;
+  const bytes = Uint8Array.from(atob(body.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0));
+  const ticket = JSON.parse(new TextDecoder().decode(bytes)) as UploadTicket;
+  if (ticket.key !== key) throw invalid;
+  return ticket;
 }

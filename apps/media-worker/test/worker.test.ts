@@ -1,5 +1,5 @@
 import { request } from 'undici';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { deployWorker, type DeployedWorker } from './deployed-worker.ts';
 
 const tone = (size: number, seed = 7): Uint8Array =>
@@ -134,7 +134,20 @@ describe('the media Worker', () => {
   });
 
   it('takes a front-end timing, and none that is too large or no object', async () => {
-    expect((await worker.ask('/rum', json({ kind: 'lcp', value: 900 }))).status).toBe(204);
+    expect((await worker.ask('/rum', json({ name: 'LCP', value: 900 }))).status).toBe(204);
+    expect((await worker.ask('/rum', json({ name: 'upload', value: 1200, ok: false }))).status).toBe(204);
+    expect(await refused(await worker.ask('/rum', json({ name: 'who', value: 1 })))).toBe('400 BODY_INVALID');
+    expect(await refused(await worker.ask('/rum', json({ name: 'LCP', value: -1 })))).toBe('400 BODY_INVALID');
+    await vi.waitFor(() =>
+      expect(
+        worker.observed(
+          `SELECT blob2 AS name, blob3 AS status, double1 AS value FROM media WHERE blob1 = 'rum' ORDER BY value`,
+        ),
+      ).toEqual([
+        { name: 'LCP', status: 'ok', value: 900 },
+        { name: 'upload', status: 'failed', value: 1200 },
+      ]),
+    );
     expect(await refused(await worker.ask('/rum', json([1])))).toBe('400 BODY_INVALID');
   });
 

@@ -1,0 +1,82 @@
+import type { Hono } from 'hono';
+import { ApiError } from './api-error.ts';
+import { fromEdge, isCacheable, keepAtEdge } from './edge-cache.ts';
+import { keyOfPath, ownerOf } from './keys.ts';
+import { askLedger } from './limits/user-ledger.ts';
+import { laterOf, storeContext, type App, type Build, type RouteContext } from './route-context.ts';
+import { found, serveMedia, wantedBy } from './serve-media.ts';
+import { verifySignedUrl, type SignedRequest } from './signed-url.ts';
+import { noteArrival } from './upload-routes.ts';
+
+/** The length that was signed is the length that comes. @throws ApiError 411 or 400 */
+function checkLength(context: RouteContext, signed: SignedRequest): number {
+  const size = signed.sizeBytes ?? 0;
+  const length = context.req.header('content-length');
+  if (length === undefined && size !== 0)
+    throw new ApiError(411, 'LENGTH_REQUIRED', 'the upload needs a Content-Length');
+  if (Number(length ?? 0) !== size) throw new ApiError(400, 'LENGTH_MISMATCH', `the link was signed for ${size} bytes`);
+  return size;
+}
+
+const bodyOf = (context: RouteContext): ReadableStream => context.req.raw.body ?? new Blob([]).stream();
+
+/** What a signed link leads to: the bytes themselves, in and out. No token is needed, the signature is one. */
+export function mediaRoutes(app: Hono<App>, build: Build): void {
+  app.put('/media/*', async (context) => {
+    const { env } = context;
+    const url = new URL(context.req.url);
+    const key = keyOfPath(url.pathname);
+    const signed = await verifySignedUrl(env, 'PUT', key, url);
+    const size = checkLength(context, signed);
+    if (signed.upload !== undefined && signed.part !== undefined) return putPart(context, key, signed, size);
+    const contentType = context.req.header('content-type') ?? '';
+    if (contentType !== signed.contentType)
+      throw new ApiError(400, 'TYPE_MISMATCH', `the link was signed for ${signed.contentType}`);
+    const earlier = await arrivedBefore(context, build, key, size);
+    if (earlier !== null) return context.json({ key, etag: earlier, size }, 201);
+    const { etag } = await build.store(env).put(key, bodyOf(context), size, contentType);
+    await noteArrival(context, build, { key, etag, sizeBytes: size, contentType, title: null });
+    return context.json({ key, etag, size }, 201);
+  });
+
+  app.get('/media/*', async (context) => {
+    const { env, req } = context;
+    const url = new URL(req.url);
+    const key = keyOfPath(url.pathname);
+    const signed = await verifySignedUrl(env, req.method, key, url);
+    const later = laterOf(context);
+    const cacheable = isCacheable(key) && signed.download !== true;
+    const kept = cacheable ? await fromEdge(env.MEDIA_ORIGIN, req.raw) : null;
+    if (kept !== null) {
+      context.set('source', 'edge');
+      return kept;
+    }
+    const media = found(await build.store(env).open(key, wantedBy(req.raw), storeContext(context)));
+    context.set('source', media.source);
+    const download = signed.download === true ? { downloadAs: key.slice(key.lastIndexOf('/') + 1) } : {};
+    const answer = await serveMedia(req.raw, key, media, download);
+    return cacheable && media.source === 'r2' ? keepAtEdge(env.MEDIA_ORIGIN, req.raw, answer, later) : answer;
+  });
+}
+
+/**
+ * The ETag of an upload whose link was used before: the same link brings no second file, and who lost the answer gets
+ * it again. `null` when the upload is still awaited (or the ledger is away: then the signature alone counts).
+ */
+async function arrivedBefore(context: RouteContext, build: Build, key: string, size: number): Promise<string | null> {
+  const userId = ownerOf(key);
+  if (userId === null) return null;
+  const awaited = await askLedger(context.env, userId, (ledger) => ledger.reserved(key)).catch(() => size);
+  if (awaited !== null) return null;
+  const there = await build.store(context.env).open(key, 'head', storeContext(context));
+  if (there !== null && there.size === size) return there.etag;
+  throw new ApiError(409, 'UPLOAD_OVER', 'this link was used or given up; ask for a new one');
+}
+
+async function putPart(context: RouteContext, key: string, signed: SignedRequest, size: number): Promise<Response> {
+  const sized = new FixedLengthStream(size);
+  const upload = context.env.MEDIA.resumeMultipartUpload(key, signed.upload ?? '');
+  const piped = bodyOf(context).pipeTo(sized.writable);
+  const [, part] = await Promise.all([piped, upload.uploadPart(signed.part ?? 0, sized.readable)]);
+  return context.json({ part: part.partNumber, etag: part.etag }, 201);
+}
