@@ -9,7 +9,7 @@ const DAY_SECONDS = 24 * 3600;
 function environment(
   env: Env,
   prefix: 'STAGING' | 'PRODUCTION',
-  names: { worker: string; bucket: string; media: string; frontend: string },
+  names: { worker: string; bucket: string; media: string; frontend: string; branch: string },
 ) {
   const of = (name: string): string => env[`${prefix}_${name}`] ?? '';
   return {
@@ -17,13 +17,23 @@ function environment(
       name: names.worker,
       bucket: names.bucket,
       mediaOrigin: env[`${prefix}_MEDIA_ORIGIN`] ?? `https://${names.media}`,
+      limitsName: `${names.worker}-limits`,
+      eventsQueue: `${names.bucket}-events`,
+      telemetryDataset: `${names.bucket.replaceAll('-', '_')}_media`,
     },
-    frontend: { origin: env[`${prefix}_FRONTEND_ORIGIN`] ?? `https://${names.frontend}` },
+    frontend: {
+      origin: env[`${prefix}_FRONTEND_ORIGIN`] ?? `https://${names.frontend}`,
+      source: 'apps/studio',
+      publishCommand:
+        env[`${prefix}_PUBLISH_COMMAND`] ??
+        `npx wrangler pages deploy {folder} --project-name audafact --branch ${names.branch}`,
+    },
     supabase: {
       url: of('SUPABASE_URL'),
       anonKey: of('SUPABASE_ANON_KEY'),
       serviceKey: of('SUPABASE_SERVICE_KEY'),
       jwtSecret: of('SUPABASE_JWT_SECRET'),
+      jwksUrl: of('SUPABASE_JWKS_URL'),
       bucket: of('SUPABASE_BUCKET'),
       s3: {
         endpoint: of('SUPABASE_S3_ENDPOINT'),
@@ -34,13 +44,23 @@ function environment(
     },
     database: { url: of('DATABASE_URL') },
     hyperdriveId: of('HYPERDRIVE_ID'),
-    testUsers: (['free', 'pro', 'enterprise'] as const).map((tier) => ({
-      email: env[`${prefix}_TEST_USER_${tier.toUpperCase()}_EMAIL`] ?? '',
-      password: env[`${prefix}_TEST_USER_${tier.toUpperCase()}_PASSWORD`] ?? '',
-      tier,
-    })),
+    testUsers: users(env, `${prefix}_TEST_USER`),
+    limitUsers: users(env, `${prefix}_LIMIT_USER`),
+    ...(prefix === 'STAGING' ? { testSecret: of('TEST_SECRET') } : {}),
   };
 }
+
+/** One user of each tier: `<prefix>_FREE_EMAIL`, `<prefix>_FREE_PASSWORD`, … */
+function users(env: Env, prefix: string) {
+  return (['free', 'pro', 'enterprise'] as const).map((tier) => ({
+    email: env[`${prefix}_${tier.toUpperCase()}_EMAIL`] ?? '',
+    password: env[`${prefix}_${tier.toUpperCase()}_PASSWORD`] ?? '',
+    tier,
+  }));
+}
+
+const MEBIBYTE = 1024 * 1024;
+const GIBIBYTE = 1024 * MEBIBYTE;
 
 /** The plan's time, and what a rehearsal makes of it. */
 function scaled(env: Env, plannedMs: number, rehearsalMs: number) {
@@ -69,12 +89,14 @@ export default defineRollout((env) => ({
       bucket: 'audafact-staging',
       media: 'staging.media.audafact.com',
       frontend: 'staging.audafact.com',
+      branch: 'staging',
     }),
     production: environment(env, 'PRODUCTION', {
       worker: 'audafact-api',
       bucket: 'audafact',
       media: 'media.audafact.com',
       frontend: 'audafact.com',
+      branch: 'main',
     }),
   },
   dns: {
@@ -89,6 +111,36 @@ export default defineRollout((env) => ({
   worker: {
     entry: 'apps/media-worker/src/worker.ts',
     bypassEntry: 'apps/media-worker/src/bypass.ts',
+    limitsEntry: 'apps/media-worker/src/limits/limits-worker.ts',
+    limitsClass: 'UserLimits',
+    tiers: {
+      free: {
+        uploadBytesPerDay: 100 * MEBIBYTE,
+        uploadsPerDay: 5,
+        largestFile: 25 * MEBIBYTE,
+        previewsPerHour: 100,
+        downloadsPerDay: 10,
+        liveUrls: 3,
+      },
+      pro: {
+        uploadBytesPerDay: GIBIBYTE,
+        uploadsPerDay: 50,
+        largestFile: 100 * MEBIBYTE,
+        previewsPerHour: 1000,
+        downloadsPerDay: 100,
+        liveUrls: 10,
+      },
+      enterprise: {
+        uploadBytesPerDay: 10 * GIBIBYTE,
+        uploadsPerDay: 500,
+        largestFile: 500 * MEBIBYTE,
+        previewsPerHour: 10_000,
+        downloadsPerDay: 1000,
+        liveUrls: 50,
+      },
+    },
+    signedUrlMode: 'worker',
+    readThrough: true,
     compatibilityDate: '2026-07-01',
     compatibilityFlags: ['nodejs_compat'],
     allowedOrigins: [
@@ -109,6 +161,8 @@ export default defineRollout((env) => ({
     responseMs: 200,
     errorRate: 0.001,
     throughput: env['CROSSFADE_REHEARSAL'] === '1' ? 50 : 100,
+    // What a good page is to a browser (web.dev's bounds), and the plan's own for the start of a preview.
+    browser: { lcpMs: 2500, cls: 0.1, previewStartMs: 500 },
     stagingTolerance: { factor: 1.5, plusMs: 50 },
   },
   trouble: {

@@ -16,7 +16,7 @@ export interface ControlParts {
   readonly onStop: () => void;
 }
 
-const deployment = v.object({ host: v.string(), folder: v.string(), config: v.unknown() });
+const deployment = v.object({ host: v.string(), folder: v.string() });
 
 /** What a rehearsal asks of the local cloud itself, beside the vendors' own APIs. */
 export async function startControlApi(
@@ -46,8 +46,8 @@ export async function startControlApi(
   app.get('/audience/stats', async (context) => context.json(await parts.audience().stats()));
   app.get('/audience/uploads', async (context) => context.json(await parts.audience().uploads()));
   app.post('/pages/deploy', async (context) => {
-    const { host, folder, config } = v.parse(deployment, await context.req.json());
-    parts.pages.deploy(host, folder, config);
+    const { host, folder } = v.parse(deployment, await context.req.json());
+    await parts.pages.deploy(host, folder);
     return context.json({ ok: true });
   });
   app.post('/sink/:name', async (context) => {

@@ -37,7 +37,8 @@ const RESOLVERS = [
   { address: '127.0.0.12', holdFactor: 1 },
   { address: '127.0.0.13', holdFactor: 2 },
 ];
-const LISTENERS = 12;
+/** One for each of the audience's devices: limits count by user. */
+const LISTENERS = 40;
 const ALONE_MS = 10 * 60_000;
 
 const say = (line: string): void => void process.stdout.write(`say ${line}\n`);
@@ -127,9 +128,16 @@ async function main(): Promise<void> {
     undo.push(() => project.close());
     const tiers = ['free', 'pro', 'enterprise'] as const;
     const users: SupabaseHandle['users'] = [];
-    for (let index = 0; index < LISTENERS + tiers.length; index++) {
-      const tier = tiers[index % tiers.length] ?? 'free';
-      const email = index < LISTENERS ? `listener${index + 1}@${ZONE}` : `check-${tier}@${ZONE}`;
+    const people = [
+      // Most who listen at the same time, and so long, pay for it.
+      ...Array.from({ length: LISTENERS }, (_, index) => ({
+        email: `listener${index + 1}@${ZONE}`,
+        tier: (['enterprise', 'pro', 'enterprise', 'free'] as const)[index % 4] ?? 'pro',
+      })),
+      ...tiers.map((tier) => ({ email: `check-${tier}@${ZONE}`, tier })),
+      ...tiers.map((tier) => ({ email: `limit-${tier}@${ZONE}`, tier })),
+    ];
+    for (const { email, tier } of people) {
       users.push({
         id: await project.createUser({ email, password: of('password'), tier }),
         email,
@@ -152,7 +160,7 @@ async function main(): Promise<void> {
   }
 
   say("the legacy app's media …");
-  const listeners = handles.production.users.slice(0, LISTENERS).map((user) => user.id);
+  const listeners = handles.production.users.slice(0, 12).map((user) => user.id);
   const seeded = await seedLegacyApp(
     { ...handles.production, mediaOrigin: `http://media.${ZONE}:${httpPort}`, users: listeners },
     { tracks: 250, uploads: 80, large: true },
@@ -164,7 +172,7 @@ async function main(): Promise<void> {
     {
       ...handles.staging,
       mediaOrigin: `http://staging.media.${ZONE}:${httpPort}`,
-      users: handles.staging.users.map((user) => user.id),
+      users: handles.staging.users.slice(0, 12).map((user) => user.id),
     },
     { tracks: 12, uploads: 3, large: false, largest: 400_000 },
     () => {},
@@ -232,7 +240,7 @@ async function main(): Promise<void> {
     undo.push(() => resolver.close());
     resolvers.push(resolver.address);
   }
-  const pages = await startPages(ADDRESSES.pages, httpPort);
+  const pages = await startPages(ADDRESSES.pages, httpPort, join(folder, 'pages'));
   undo.push(() => pages.close());
 
   let lastBeat = Date.now();

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { cp, readFile, stat } from 'node:fs/promises';
 import http from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
@@ -13,14 +13,15 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 export interface Pages {
-  /** Serves a folder under a host name, with `/config.json` as given. */
-  deploy(host: string, folder: string, config: unknown): void;
+  /** Takes a copy of the folder and serves it under a host name. */
+  deploy(host: string, folder: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Static pages by host name: what Cloudflare Pages does for the studio. Unknown paths get the app itself. */
-export async function startPages(address: string, port: number): Promise<Pages> {
-  const sites = new Map<string, { folder: string; config: string }>();
+export async function startPages(address: string, port: number, root: string): Promise<Pages> {
+  const sites = new Map<string, string>();
+  let deployments = 0;
   const server = http.createServer((request, response) => {
     const site = sites.get((request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase());
     const send = (status: number, type: string, body: string | Buffer): void => {
@@ -28,11 +29,10 @@ export async function startPages(address: string, port: number): Promise<Pages> 
     };
     if (site === undefined) return send(404, 'text/plain', 'no site is deployed under this name');
     const path = normalize(decodeURIComponent((request.url ?? '/').split('?')[0] ?? '/'));
-    if (path === '/config.json') return send(200, 'application/json', site.config);
-    const file = join(site.folder, path);
+    const file = join(site, path);
     const serve = async (): Promise<void> => {
-      const isFile = file.startsWith(site.folder) && (await stat(file).catch(() => null))?.isFile() === true;
-      const found = isFile ? file : join(site.folder, 'index.html');
+      const isFile = file.startsWith(site) && (await stat(file).catch(() => null))?.isFile() === true;
+      const found = isFile ? file : join(site, 'index.html');
       send(200, TYPES[extname(found)] ?? 'application/octet-stream', await readFile(found));
     };
     serve().catch(() => send(500, 'text/plain', 'the site cannot be read'));
@@ -41,8 +41,10 @@ export async function startPages(address: string, port: number): Promise<Pages> 
   server.listen(port, address);
   await once(server, 'listening');
   return {
-    deploy(host, folder, config) {
-      sites.set(host, { folder, config: JSON.stringify(config) });
+    async deploy(host, folder) {
+      const copy = join(root, `${host}-${++deployments}`);
+      await cp(folder, copy, { recursive: true });
+      sites.set(host, copy);
     },
     async close() {
       const closed = once(server, 'close');

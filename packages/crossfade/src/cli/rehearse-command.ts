@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startControlRoom } from '../control-room/server.ts';
 import { buildReport } from '../report/build-report.ts';
-import { buildPage } from '../rehearsal/page-build.ts';
+import { buildPage } from '../phases/environment/page-build.ts';
 import { rehearsalPlaces } from '../rehearsal/places.ts';
 import { openRehearsal, type Rehearsal } from '../rehearsal/rehearse.ts';
 import { errorText } from '../rollout/error-text.ts';

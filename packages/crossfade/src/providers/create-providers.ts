@@ -4,14 +4,19 @@ import { createDnsProvider } from './dns/dns-provider.ts';
 import { createPublicHttp } from './http/public-http.ts';
 import { createWebhook } from './notify/webhook.ts';
 import { createDatabaseProvider } from './postgres/database-provider.ts';
-import type { AudienceProvider, Providers } from './providers.ts';
+import { createPublishCommand } from './frontend/publish-command.ts';
+import type { AudienceProvider, PlatformClock, Providers } from './providers.ts';
 import { createObjectStore } from './s3/object-store.ts';
 import { createSupabaseProvider, type SupabaseManagement } from './supabase/supabase-provider.ts';
 
 /** Every provider of one config; `close` ends their connections. */
 export function createProviders(
   config: RolloutConfig,
-  extras: { audience?: AudienceProvider; supabaseManagement?: Record<EnvironmentName, SupabaseManagement> } = {},
+  extras: {
+    audience?: AudienceProvider;
+    clock?: PlatformClock;
+    supabaseManagement?: Record<EnvironmentName, SupabaseManagement>;
+  } = {},
 ): Providers {
   const { staging, production } = config.environments;
   const { concurrency, partSizeBytes } = config.transfer;
@@ -45,6 +50,8 @@ export function createProviders(
     r2: { staging: stores.staging, production: stores.production },
     dns,
     http,
+    frontend: createPublishCommand(),
+    clock: extras.clock ?? null,
     notify: config.notifications.map(({ name, url, secret }) => createWebhook(name, url, secret)),
     audience: extras.audience ?? null,
     async close() {

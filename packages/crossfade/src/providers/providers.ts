@@ -13,7 +13,10 @@ export interface Providers {
   readonly dns: DnsProvider;
   /** HTTP as the public does it: names resolved through the configured resolvers, not this machine's. */
   readonly http: PublicHttp;
+  readonly frontend: FrontendPublisher;
   readonly notify: readonly Notifier[];
+  /** Lets the platform's clock be told the time; `null` where it cannot be (everywhere but in a rehearsal). */
+  readonly clock: PlatformClock | null;
   /** Real users' requests as somebody outside counts them; `null` where nobody does (then analytics serve). */
   readonly audience: AudienceProvider | null;
   close(): Promise<void>;
@@ -26,7 +29,10 @@ export type WorkerBinding =
   | { type: 'hyperdrive'; name: string; id: string }
   | { type: 'plain_text'; name: string; text: string }
   | { type: 'secret_text'; name: string; text: string }
-  | { type: 'version_metadata'; name: string };
+  | { type: 'version_metadata'; name: string }
+  | { type: 'durable_object_namespace'; name: string; class_name: string; script_name?: string }
+  | { type: 'queue'; name: string; queue_name: string }
+  | { type: 'analytics_engine'; name: string; dataset: string };
 
 export interface WorkerUpload {
   readonly mainModule: string;
@@ -38,6 +44,8 @@ export interface WorkerUpload {
   /** Marks the build (a content hash), so that the same build is not uploaded twice. At most 100 characters. */
   readonly tag: string;
   readonly message: string;
+  /** Durable Object classes that this upload brings into being; only `uploadScript` takes them. */
+  readonly newClasses?: { readonly migration: string; readonly names: readonly string[] };
 }
 
 export interface WorkerVersion {
@@ -104,6 +112,8 @@ export interface HttpStatusCount {
 
 /** The part of Cloudflare's API v4 that a rollout needs. Methods throw `ProviderError`. */
 export interface CloudflareProvider {
+  /** Uploads and deploys at once: what a script with Durable Object classes needs. */
+  uploadScript(script: string, upload: WorkerUpload): Promise<WorkerVersion>;
   /** Uploads without deploying. */
   uploadVersion(script: string, upload: WorkerUpload): Promise<WorkerVersion>;
   /** Newest first; empty when the script does not exist. */
@@ -121,6 +131,14 @@ export interface CloudflareProvider {
   putLifecycle(bucket: string, rules: readonly LifecycleRule[]): Promise<void>;
   getCors(bucket: string): Promise<readonly CorsRule[]>;
   putCors(bucket: string, rules: readonly CorsRule[]): Promise<void>;
+  /** By name; `null` when there is no such queue. */
+  getQueue(name: string): Promise<{ id: string; name: string; pullConsumers: number } | null>;
+  createQueue(name: string): Promise<{ id: string }>;
+  /** Lets a consumer outside pull from the queue. */
+  createPullConsumer(queueId: string): Promise<void>;
+  deleteQueue(id: string): Promise<void>;
+  /** Rows of a SELECT over what Workers wrote to Analytics Engine. */
+  telemetry(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   listDnsRecords(name: string): Promise<readonly DnsRecord[]>;
   patchDnsRecord(id: string, change: Partial<Omit<DnsRecord, 'id'>>): Promise<DnsRecord>;
   listRoutes(): Promise<readonly WorkerRoute[]>;
@@ -247,6 +265,17 @@ export interface Notifier {
     dedupKey: string;
     details: Json;
   }): Promise<void>;
+}
+
+/** Puts a built front end where the public finds it. */
+export interface FrontendPublisher {
+  /** Runs the team's command on the folder. Throws `ProviderError` with what the command said. */
+  publish(command: string, folder: string): Promise<void>;
+}
+
+export interface PlatformClock {
+  /** The bucket's lifecycle rules act as if it were that time (epoch ms); answers with the keys that expired. */
+  expireObjects(bucket: string, nowMs: number): Promise<readonly string[]>;
 }
 
 export interface AudienceStats {

@@ -15,7 +15,8 @@ import type { Providers } from '../providers/providers.ts';
 import type { Check, RolloutPlan } from '../rollout/plan.ts';
 import { verdict } from '../rollout/verdict.ts';
 import { createAudienceControl } from './audience-control.ts';
-import { deployStudio } from './studio.ts';
+import { publishFrontend } from '../phases/environment/frontend-step.ts';
+import { createPlatformClock } from './platform-clock.ts';
 import type { Places } from './places.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
 import type { Scenario } from './scenario.ts';
@@ -89,12 +90,14 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
 
     const loaded = await options.loadConfig(worldEnv(world, state.signingSecret));
     const config = scenario.change?.(loaded) ?? loaded;
-    await deployStudio(world, config, say);
     const providers = createProviders(config, {
+      clock: createPlatformClock(world.controlUrl),
       audience: createAudienceControl(world.controlUrl, AUDIENCE_PER_SECOND),
       supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());
+    // Production's front end is the app's own release, which this rollout finds in place.
+    await publishFrontend(config, providers, 'production', say);
     const evidenceFolder = join(places.evidence, state.rollout);
     const sentinel = createSentinel();
     const controller = await openController({

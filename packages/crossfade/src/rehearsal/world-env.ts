@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { World, SupabaseHandle } from '@crossfade/local-cloud/world';
 import type { Env } from '../rollout/config.ts';
 
@@ -20,12 +21,22 @@ function supabaseEnv(
     HYPERDRIVE_ID: hyperdriveId,
   };
   for (const tier of ['free', 'pro', 'enterprise'] as const) {
-    // The last of a tier: the first ones are the audience's.
-    const user = handle.users.findLast((one) => one.tier === tier);
-    env[`TEST_USER_${tier.toUpperCase()}_EMAIL`] = user?.email ?? '';
-    env[`TEST_USER_${tier.toUpperCase()}_PASSWORD`] = user?.password ?? '';
+    for (const [kind, prefix] of [
+      ['TEST', 'check-'],
+      ['LIMIT', 'limit-'],
+    ] as const) {
+      const user = handle.users.find((one) => one.tier === tier && one.email.startsWith(prefix));
+      env[`${kind}_USER_${tier.toUpperCase()}_EMAIL`] = user?.email ?? '';
+      env[`${kind}_USER_${tier.toUpperCase()}_PASSWORD`] = user?.password ?? '';
+    }
   }
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [`${prefix}_${name}`, value]));
+}
+
+/** What stands for `wrangler pages deploy`: hands the folder to the local cloud's pages. */
+function publishCommand(world: World, host: string): string {
+  const script = fileURLToPath(new URL('../../../local-cloud/src/publish-pages.ts', import.meta.url));
+  return [process.execPath, script, world.controlUrl, host].map((word) => JSON.stringify(word)).join(' ') + ' {folder}';
 }
 
 /** What a team's `.env` would hold, filled from the local cloud: base URLs and credentials, nothing else. */
@@ -53,6 +64,9 @@ export function worldEnv(world: World, signingSecret: string): Env {
     DNS_RESOLVERS: world.dns.resolvers.join(','),
     DNS_TTL_SCALE: String(world.dns.ttlScale),
     MEDIA_SIGNING_SECRET: signingSecret,
+    STAGING_TEST_SECRET: signingSecret.split('').toReversed().join(''),
+    STAGING_PUBLISH_COMMAND: publishCommand(world, 'staging.audafact.com'),
+    PRODUCTION_PUBLISH_COMMAND: publishCommand(world, 'audafact.com'),
     ALERT_WEBHOOK_URL: `${world.controlUrl}/sink/on-call`,
     ALERT_WEBHOOK_SECRET: signingSecret,
   };

@@ -16,19 +16,46 @@ const s3 = v.strictObject({
   secretAccessKey: secret,
 });
 
+const tier = v.picklist(['free', 'pro', 'enterprise']);
+const testUser = v.strictObject({ email: name, password: secret, tier });
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const tierLimits = v.strictObject({
+  uploadBytesPerDay: count,
+  uploadsPerDay: count,
+  /** Bytes. */
+  largestFile: count,
+  previewsPerHour: count,
+  downloadsPerDay: count,
+  /** Signed links that are not yet expired. */
+  liveUrls: count,
+});
+
 const environment = v.strictObject({
   worker: v.strictObject({
     name,
     bucket: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'expected an R2 bucket name')),
     /** Where the media is served: `https://media.audafact.com`; a rehearsal's has a port. */
     mediaOrigin: url,
+    /** The Worker that keeps the users' ledgers, the queue that is told of every write, the dataset of its telemetry. */
+    limitsName: name,
+    eventsQueue: v.pipe(v.string(), v.regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected a name of a queue')),
+    telemetryDataset: v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'expected a name of a dataset')),
   }),
-  frontend: v.strictObject({ origin: url }),
+  frontend: v.strictObject({
+    origin: url,
+    /** Folder of its sources, relative to the repository. */
+    source: name,
+    /** Publishes a built folder: `{folder}` is replaced by its path. */
+    publishCommand: v.pipe(v.string(), v.includes('{folder}', 'expected {folder} in the command')),
+  }),
   supabase: v.strictObject({
     url,
     anonKey: secret,
     serviceKey: secret,
-    jwtSecret: secret,
+    /** Older projects sign with a secret; it may be empty where only the public keys count. */
+    jwtSecret: v.string(),
+    /** Address of the project's public keys; empty where only the secret counts. */
+    jwksUrl: v.string(),
     /** Bucket of Supabase Storage that holds (or held) the media. */
     bucket: name,
     s3,
@@ -36,10 +63,11 @@ const environment = v.strictObject({
   database: v.strictObject({ url: secret }),
   hyperdriveId: name,
   /** Users that checks sign in as; they own nothing but what the checks make. */
-  testUsers: v.pipe(
-    v.array(v.strictObject({ email: name, password: secret, tier: v.picklist(['free', 'pro', 'enterprise']) })),
-    v.minLength(2),
-  ),
+  testUsers: v.pipe(v.array(testUser), v.minLength(2)),
+  /** One more of each tier: the checks of limits fill their ledgers, so nobody else may use them. */
+  limitUsers: v.array(testUser),
+  /** Lets the checks set these users' ledgers; staging only. */
+  testSecret: v.optional(secret),
 });
 
 const duration = v.strictObject({
@@ -77,6 +105,14 @@ export const rolloutConfigSchema = v.strictObject({
     /** Source files, relative to the repository. */
     entry: name,
     bypassEntry: name,
+    /** The Worker of the ledgers, and the class in it. */
+    limitsEntry: name,
+    limitsClass: name,
+    tiers: v.strictObject({ free: tierLimits, pro: tierLimits, enterprise: tierLimits }),
+    /** `worker`: bytes pass through the Worker. `s3`: signed links lead straight to the bucket. */
+    signedUrlMode: v.picklist(['worker', 's3']),
+    /** Whether what R2 lacks is served from legacy, and carried over, while the migration lasts. */
+    readThrough: v.boolean(),
     compatibilityDate: v.pipe(v.string(), v.isoDate()),
     compatibilityFlags: v.array(name),
     allowedOrigins: v.array(url),
@@ -101,6 +137,8 @@ export const rolloutConfigSchema = v.strictObject({
     /** Requests a second that staging must sustain. */
     throughput: positive,
     /** How much slower than staging production may be: the larger of so many times, and so many ms more. */
+    /** What a browser may see of the front end: largest paint and start of a preview in ms, layout shift as a score. */
+    browser: v.strictObject({ lcpMs: positive, cls: positive, previewStartMs: positive }),
     stagingTolerance: v.strictObject({ factor: v.pipe(v.number(), v.minValue(1)), plusMs: positive }),
   }),
   /** When the cutover counts as in trouble. */

@@ -42,6 +42,25 @@ const FIRST_BYTES = 64 * 1024;
 const WHOLE_BYTES = 256 * 1024;
 const TOKEN_EARLY_MS = 5 * 60_000;
 
+/**
+ * What one listener keeps playing, and how much they upload: within the limits of their tier, as real ones are who
+ * have a handful of tracks on their mind. Links of the same tracks are asked for again and again.
+ */
+const HABITS: Readonly<
+  Record<DeviceUser['tier'], { tracks: number; small: number; uploads: number; replayed: number }>
+> = {
+  free: { tracks: 1, small: 1, uploads: 1, replayed: 1 },
+  pro: { tracks: 5, small: 2, uploads: 20, replayed: 2 },
+  enterprise: { tracks: 30, small: 10, uploads: 200, replayed: 12 },
+};
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
 interface Answer {
   readonly status: number;
   readonly body: Buffer;
@@ -253,20 +272,22 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     world.uploaded(accepted);
   }
 
-  const playable = world.tracks.filter((track) => !track.isProOnly || user.tier !== 'free');
-  const small = playable.filter((track) => track.sizeBytes <= WHOLE_BYTES);
+  const { tracks: most, small: fewest, uploads: mostUploads, replayed } = HABITS[user.tier];
+  const playable = shuffled(world.tracks.filter((track) => !track.isProOnly || user.tier !== 'free'));
+  const small = playable.filter((track) => track.sizeBytes <= WHOLE_BYTES).slice(0, fewest);
+  const playlist = [...small, ...playable.filter((track) => !small.includes(track)).slice(0, most - fewest)];
   return {
     /** One arrival; `intended` is its time by `performance.now()`. */
     async act(intended: number): Promise<void> {
       const chance = Math.random();
       try {
-        const earlier = pick(own);
-        if (chance < 0.04) await upload(intended);
+        const earlier = pick(own.slice(0, replayed));
+        if (chance < 0.04 && own.length < mostUploads) await upload(intended);
         else if (chance < 0.07 && earlier !== undefined)
           await read(earlier.key, earlier.size, earlier.sha256, true, intended);
         else {
           const whole = chance > 0.85;
-          const track = pick(whole ? small : playable);
+          const track = pick(whole ? small : playlist);
           if (track !== undefined) await read(track.key, track.sizeBytes, track.sha256, whole, intended);
         }
       } catch (error) {

@@ -8,23 +8,41 @@ import { bundleWorker } from '../staging/worker-bundle.ts';
 export type WorkerBuild = 'bypass' | 'migration' | 'final';
 
 function bindings({ config }: RolloutContext, environment: EnvironmentName, build: WorkerBuild): WorkerBinding[] {
-  const { supabase, worker, hyperdriveId } = config.environments[environment];
+  const { supabase, worker, hyperdriveId, testSecret } = config.environments[environment];
+  const bySignedS3 = config.worker.signedUrlMode === 's3';
+  const forgotten = build === 'final' || (build === 'migration' && !config.worker.readThrough);
   const text = (name: string, value: string): WorkerBinding => ({ type: 'plain_text', name, text: value });
   const secret = (name: string, value: string): WorkerBinding => ({ type: 'secret_text', name, text: value });
   return [
     { type: 'r2_bucket', name: 'MEDIA', bucket_name: worker.bucket },
     { type: 'hyperdrive', name: 'DATABASE', id: hyperdriveId },
     { type: 'version_metadata', name: 'VERSION' },
+    {
+      type: 'durable_object_namespace',
+      name: 'LIMITS',
+      class_name: config.worker.limitsClass,
+      script_name: worker.limitsName,
+    },
+    { type: 'queue', name: 'EVENTS', queue_name: worker.eventsQueue },
+    { type: 'analytics_engine', name: 'TELEMETRY', dataset: worker.telemetryDataset },
     text('ENVIRONMENT', environment),
     text('MEDIA_ORIGIN', worker.mediaOrigin),
     text('ALLOWED_ORIGINS', config.worker.allowedOrigins.join(',')),
     text('SIGNED_URL_SECONDS', String(config.worker.signedUrlSeconds)),
+    text('SIGNED_URL_MODE', config.worker.signedUrlMode),
+    text('TIER_LIMITS', JSON.stringify(config.worker.tiers)),
+    text('JWKS_URL', supabase.jwksUrl),
+    text('R2_S3_URL', `${config.cloudflare.r2.endpoint}/${worker.bucket}`),
+    text('R2_ACCESS_KEY_ID', bySignedS3 ? config.cloudflare.r2.accessKeyId : ''),
+    secret('R2_SECRET_ACCESS_KEY', bySignedS3 ? config.cloudflare.r2.secretAccessKey : ''),
+    // Nobody but staging's validation may set a ledger.
+    secret('TEST_SECRET', environment === 'staging' ? (testSecret ?? '') : ''),
     text('JWT_ISSUER', `${supabase.url}/auth/v1`),
     text('JWT_AUDIENCE', 'authenticated'),
     // Once the migration is over the Worker forgets the legacy store: nothing is read through any more.
-    text('LEGACY_ORIGIN', build === 'final' ? '' : supabase.url),
+    text('LEGACY_ORIGIN', forgotten ? '' : supabase.url),
     text('LEGACY_BUCKET', supabase.bucket),
-    secret('LEGACY_SERVICE_KEY', build === 'final' ? '' : supabase.serviceKey),
+    secret('LEGACY_SERVICE_KEY', forgotten ? '' : supabase.serviceKey),
     secret('JWT_SECRET', supabase.jwtSecret),
     secret('SIGNING_KEYS', JSON.stringify(config.worker.signingKeys)),
   ];

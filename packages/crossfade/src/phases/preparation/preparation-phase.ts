@@ -1,6 +1,8 @@
 import { bucketRulesCheck } from '../../checks/r2/rules-check.ts';
 import type { Phase } from '../../rollout/plan.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
+import { limitsStep } from '../environment/limits-step.ts';
+import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
 import { copyStep } from './copy-step.ts';
 import { fileKeysStep } from './file-keys.ts';
@@ -27,6 +29,8 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
       // First, because the old TTL runs out while the rest is made ready.
       { kind: 'step', step: lowerTtlStep() },
       { kind: 'step', step: bucketStep('production', []) },
+      { kind: 'step', step: queueStep('production') },
+      { kind: 'step', step: limitsStep('production') },
       { kind: 'step', step: bypassStep() },
       { kind: 'step', step: candidateStep() },
       { kind: 'step', step: routeStep('production', []) },

@@ -8,6 +8,9 @@ import type { DeploymentSplit } from '../../providers/providers.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
 import { ensureDeployed, servingSplit } from '../environment/deployment.ts';
+import { frontendStep } from '../environment/frontend-step.ts';
+import { limitsStep } from '../environment/limits-step.ts';
+import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
 
@@ -59,8 +62,11 @@ export function stagingPhase(options: { deadlineMs: number; journeys: readonly C
     rollback: null,
     parts: [
       { kind: 'step', step: bucketStep('staging', []) },
+      { kind: 'step', step: queueStep('staging') },
+      { kind: 'step', step: limitsStep('staging') },
       { kind: 'step', step: stagingWorkerStep() },
       { kind: 'step', step: routeStep('staging', []) },
+      { kind: 'step', step: frontendStep('staging') },
       {
         kind: 'checks',
         id: 'validation',

@@ -91,6 +91,11 @@ export function toDnsRecord({
   return { id, type, name, content, ttl, proxied, comment };
 }
 
+export const queue = v.object({ queue_id: v.string(), queue_name: v.string() });
+export const consumer = v.object({ type: v.string() });
+/** Analytics Engine answers without the envelope. */
+export const telemetry = v.object({ data: v.array(v.record(v.string(), v.unknown())) });
+
 export const route = v.object({
   id: v.string(),
   pattern: v.string(),

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { RolloutConfig } from '../../rollout/config.ts';
 import { exchange, malformed, readJson, refusal, type Call } from '../http/exchange.ts';
 import { ProviderError, isNotFound, unreachable } from '../provider-error.ts';
-import { parseRetryAfter } from '../retry.ts';
+import { parseRetryAfter, retrying } from '../retry.ts';
 import { apiErrors, envelope } from './answers.ts';
 
 const PROVIDER = 'Cloudflare';
@@ -43,6 +43,8 @@ export interface CloudflareApi {
     form: FormData,
     schema: Schema,
   ): Promise<v.InferOutput<Schema>>;
+  /** A question in plain text, whose answer has no envelope. */
+  sendText<Schema extends v.GenericSchema>(path: string, text: string, schema: Schema): Promise<v.InferOutput<Schema>>;
 }
 
 /** Cloudflare's API v4 as it answers, with every failure as a `ProviderError` that holds no token. */
@@ -91,6 +93,27 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
     async call(method, path, schema, options) {
       const answer = await callBare(method, path, v.object({ result: schema }), options);
       return answer.result;
+    },
+    async sendText(path, text, schema) {
+      const call: Call = {
+        provider: PROVIDER,
+        operation: `POST ${path}`,
+        method: 'POST',
+        url: `${apiBaseUrl}${path}`,
+        headers: { authorization: `Bearer ${apiToken}`, 'content-type': 'text/plain' },
+        body: new TextEncoder().encode(text),
+        timeoutMs: TIMEOUT_MS,
+        secrets,
+      };
+      // A question changes nothing: it may be asked again.
+      const answer = await retrying(() => exchange(call));
+      if (answer.status >= 400) {
+        const told = v.safeParse(envelope, parsedOrNull(answer.text));
+        throw refusal(call, answer, tell(told.success ? told.output.errors : []));
+      }
+      const parsed = v.safeParse(schema, readJson(call, answer));
+      if (!parsed.success) throw malformed(call, answer.status, describe(parsed.issues));
+      return parsed.output;
     },
     async sendForm(method, path, form, schema) {
       // Encoded once, with the boundary that the header names.

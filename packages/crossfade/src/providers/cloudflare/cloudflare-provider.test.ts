@@ -17,6 +17,7 @@ const upload = {
 
 /** Every method of the provider. A new one that is not named here does not compile. */
 const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProvider) => Promise<unknown>>> = {
+  uploadScript: (cf) => cf.uploadScript('limits', { ...upload, newClasses: { migration: 'v1', names: ['Limits'] } }),
   uploadVersion: (cf) => cf.uploadVersion('media', upload),
   listVersions: (cf) => cf.listVersions('media'),
   listDeployments: (cf) => cf.listDeployments('media'),
@@ -30,6 +31,11 @@ const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProv
   putLifecycle: (cf) => cf.putLifecycle('audafact', []),
   getCors: (cf) => cf.getCors('audafact'),
   putCors: (cf) => cf.putCors('audafact', []),
+  getQueue: (cf) => cf.getQueue('events'),
+  createQueue: (cf) => cf.createQueue('events'),
+  createPullConsumer: (cf) => cf.createPullConsumer('id'),
+  deleteQueue: (cf) => cf.deleteQueue('id'),
+  telemetry: (cf) => cf.telemetry('SELECT 1'),
   listDnsRecords: (cf) => cf.listDnsRecords('media.audafact.com'),
   patchDnsRecord: (cf) => cf.patchDnsRecord('id', { ttl: 60 }),
   listRoutes: (cf) => cf.listRoutes(),
@@ -44,6 +50,8 @@ const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProv
 const WITHOUT_RESULT: ReadonlySet<string> = new Set([
   'setSubdomain',
   'createBucket',
+  'createPullConsumer',
+  'deleteQueue',
   'deleteBucket',
   'putLifecycle',
   'putCors',

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { RolloutConfig } from '../../rollout/config.ts';
 import { ProviderError } from '../provider-error.ts';
-import type { CloudflareProvider, WorkerVersion } from '../providers.ts';
+import type { CloudflareProvider, WorkerUpload, WorkerVersion } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { createAnalytics } from './analytics.ts';
 import * as shape from './answers.ts';
@@ -19,6 +19,11 @@ export function createCloudflareProvider(config: RolloutConfig['cloudflare']): C
   const api = createCloudflareApi(config);
   return {
     ...workers(api, `/accounts/${config.accountId}/workers/scripts`),
+    ...queues(api, `/accounts/${config.accountId}/queues`),
+    async telemetry(sql) {
+      const path = `/accounts/${config.accountId}/analytics_engine/sql`;
+      return (await api.sendText(path, sql, shape.telemetry)).data;
+    },
     ...buckets(api, `/accounts/${config.accountId}/r2/buckets`),
     ...zone(api, `/zones/${config.zoneId}`),
     ...createAnalytics(config, api),
@@ -27,7 +32,7 @@ export function createCloudflareProvider(config: RolloutConfig['cloudflare']): C
 
 type Workers = Pick<
   CloudflareProvider,
-  'uploadVersion' | 'listVersions' | 'listDeployments' | 'deploy' | 'getSubdomain' | 'setSubdomain'
+  'uploadScript' | 'uploadVersion' | 'listVersions' | 'listDeployments' | 'deploy' | 'getSubdomain' | 'setSubdomain'
 >;
 
 function workers({ call, sendForm }: CloudflareApi, scripts: string): Workers {
@@ -36,8 +41,21 @@ function workers({ call, sendForm }: CloudflareApi, scripts: string): Workers {
     return (await orNothing(asked, { items: [] })).items.map(shape.toVersion);
   }
 
+  async function uploadScript(script: string, upload: WorkerUpload): Promise<WorkerVersion> {
+    await retrying(() => sendForm('PUT', `${scripts}/${script}`, workerForm(upload), v.unknown()));
+    const version = (await listVersions(script)).find((one) => one.tag === upload.tag);
+    if (version !== undefined) return version;
+    throw new ProviderError('Cloudflare', `upload of ${script}`, {
+      status: 200,
+      code: 'missing',
+      message: `its versions name none with the tag ${upload.tag}, which was uploaded just now`,
+      hint: 'look at the versions of the script in the dashboard, then run it again',
+    });
+  }
+
   return {
     listVersions,
+    uploadScript,
     async uploadVersion(script, upload) {
       try {
         const path = `${scripts}/${script}/versions`;
@@ -47,15 +65,7 @@ function workers({ call, sendForm }: CloudflareApi, scripts: string): Workers {
         if (!(error instanceof ProviderError) || error.status !== 404 || error.code !== NO_SUCH_WORKER) throw error;
       }
       // A script that does not exist yet takes its first version only by an upload that also activates it.
-      await retrying(() => sendForm('PUT', `${scripts}/${script}`, workerForm(upload), v.unknown()));
-      const version = (await listVersions(script)).find((one) => one.tag === upload.tag);
-      if (version !== undefined) return version;
-      throw new ProviderError('Cloudflare', `upload of ${script}`, {
-        status: 200,
-        code: 'missing',
-        message: `its versions name none with the tag ${upload.tag}, which was uploaded just now`,
-        hint: 'look at the versions of the script in the dashboard, then run it again',
-      });
+      return uploadScript(script, upload);
     },
     async listDeployments(script) {
       const asked = call('get', `${scripts}/${script}/deployments`, shape.deployments);
@@ -78,6 +88,43 @@ function workers({ call, sendForm }: CloudflareApi, scripts: string): Workers {
     async setSubdomain(script, { enabled, previewsEnabled }) {
       const body = { enabled, previews_enabled: previewsEnabled };
       await call('post', `${scripts}/${script}/subdomain`, shape.subdomain, { body });
+    },
+  };
+}
+
+type Queues = Pick<CloudflareProvider, 'getQueue' | 'createQueue' | 'createPullConsumer' | 'deleteQueue'>;
+
+function queues({ call, callBare }: CloudflareApi, root: string): Queues {
+  const find = async (name: string) =>
+    (await call('get', root, v.array(shape.queue))).find((one) => one.queue_name === name) ?? null;
+  return {
+    async getQueue(name) {
+      const queue = await find(name);
+      if (queue === null) return null;
+      const consumers = await call('get', `${root}/${queue.queue_id}/consumers`, v.array(shape.consumer));
+      return {
+        id: queue.queue_id,
+        name,
+        pullConsumers: consumers.filter((one) => one.type === 'http_pull').length,
+      };
+    },
+    async createQueue(name) {
+      return retrying(async (attempt) => {
+        // An attempt whose answer was lost may have made it.
+        const made = attempt > 1 ? await find(name) : null;
+        if (made !== null) return { id: made.queue_id };
+        const queue = await call('post', root, shape.queue, { body: { queue_name: name }, retries: 0 });
+        return { id: queue.queue_id };
+      });
+    },
+    async createPullConsumer(queueId) {
+      await callBare('post', `${root}/${queueId}/consumers`, shape.envelope, {
+        body: { type: 'http_pull' },
+        retries: 0,
+      });
+    },
+    async deleteQueue(id) {
+      await orNothing(callBare('delete', `${root}/${id}`, shape.envelope), null);
     },
   };
 }

@@ -8,6 +8,11 @@ export function workerForm(upload: WorkerUpload): FormData {
     compatibility_flags: upload.compatibilityFlags,
     // All of them, each time: what is not named here is gone from the version.
     bindings: upload.bindings,
+    ...(upload.newClasses === undefined
+      ? {}
+      : {
+          migrations: { new_tag: upload.newClasses.migration, new_sqlite_classes: upload.newClasses.names },
+        }),
     annotations: { 'workers/tag': upload.tag, 'workers/message': upload.message },
   };
   const form = new FormData();

@@ -20,14 +20,15 @@ async function sourceHash(folder: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Builds a page with Vite, unless what lies in `dist` was built from the same sources. */
-export async function buildPage(folder: string, say: (line: string) => void): Promise<void> {
+/** Builds a page with Vite, unless what lies in `dist` was built from the same sources; answers with their hash. */
+export async function buildPage(folder: string, say: (line: string) => void): Promise<string> {
   const hash = await sourceHash(folder);
   const stamp = join(folder, 'dist', STAMP);
-  if ((await readFile(stamp, 'utf8').catch(() => '')) === hash) return;
+  if ((await readFile(stamp, 'utf8').catch(() => '')) === hash) return hash;
   say(`building the page ${basename(folder)} …`);
   await run(process.execPath, [join(folder, '../../node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'error'], {
     cwd: folder,
   });
   await writeFile(stamp, hash);
+  return hash;
 }
