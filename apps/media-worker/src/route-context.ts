@@ -27,6 +27,11 @@ export async function readJson(context: RouteContext): Promise<Record<string, un
   return body as Record<string, unknown>;
 }
 
+/** Whether the request comes from staging's own validation. */
+export function mayTest({ env, req }: RouteContext): boolean {
+  return env.ENVIRONMENT === 'staging' && env.TEST_SECRET !== '' && req.header('x-test-secret') === env.TEST_SECRET;
+}
+
 /** Keeps work alive that the answer need not wait for. */
 export function laterOf(context: RouteContext): (work: Promise<unknown>) => void {
   return (work) => context.executionCtx.waitUntil(work);

@@ -13,6 +13,14 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --report FILE             write the report of the rollout
       --resume                  go on with the rehearsal that was interrupted
       --port N                  port of the control room (default: 4400, or the next free one)
+  crossfade cloud               the rehearsal's cloud by itself, for the commands below
+      --env FILE                where its addresses and credentials are written (default: .crossfade/cloud.env)
+  crossfade stage               make staging exist as the config says; run again, it corrects drift
+      --env FILE                addresses and credentials, beneath the process's own environment
+      --dry-run                 print the very calls, make none
+      --take-over               use names that hold what Crossfade did not make
+  crossfade stage validate      measure the fifteen promises of staging
+      --report FOLDER           where the HTML and JSON reports and the evidence go
   crossfade status [--json]     what the last rehearsal's journal says
   crossfade doctor              what is missing on this machine, and how to get it
 
@@ -28,6 +36,9 @@ const OPTIONS = {
   resume: { type: 'boolean' },
   port: { type: 'string' },
   config: { type: 'string' },
+  env: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  'take-over': { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -51,7 +62,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return command === undefined && values.help !== true ? EXIT.usage : EXIT.done;
   }
-  if (rest.length > 0)
+  if (rest.length > (command === 'stage' ? 1 : 0))
     throw new UserError(
       'CROSSFADE_ARGUMENT_UNKNOWN',
       `${command} takes no argument ${JSON.stringify(rest[0])}`,
@@ -60,6 +71,10 @@ async function main(): Promise<number> {
   switch (command) {
     case 'rehearse':
       return (await import('./rehearse-command.ts')).rehearseCommand(values);
+    case 'cloud':
+      return (await import('./cloud-command.ts')).cloudCommand(values);
+    case 'stage':
+      return (await import('./stage-command.ts')).stageCommand(values, rest[0]);
     case 'status':
       return (await import('./status-command.ts')).statusCommand(values);
     case 'doctor':

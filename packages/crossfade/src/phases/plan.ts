@@ -8,7 +8,7 @@ import { verifyPhase } from './cutover/verify-phase.ts';
 import { workerPhase } from './cutover/worker-phase.ts';
 import { preparationPhase } from './preparation/preparation-phase.ts';
 import { fullRollback, immediateRollback } from './rollback/full-rollback.ts';
-import { stagingPhase } from './staging/staging-phase.ts';
+import { stagingPhase, stagingStepParts, stagingValidation } from './staging/staging-phase.ts';
 import { watchPhase } from './watch/watch-phase.ts';
 
 /** Phases outside of the cutover wait on people and on bytes; this only ends what hangs, ms. */
@@ -22,7 +22,10 @@ export function rolloutPlan(
   const { worker, dns, verify, monitor, watch } = config.durations;
   return {
     phases: [
-      stagingPhase({ deadlineMs: PATIENCE_MS, journeys: options.journeys }),
+      stagingPhase({
+        deadlineMs: PATIENCE_MS,
+        parts: [...stagingStepParts(), ...stagingValidation(options.journeys)],
+      }),
       preparationPhase({ deadlineMs: PATIENCE_MS }),
       workerPhase({ ...worker, percentages: config.rolloutSteps }),
       dnsPhase(dns),

@@ -6,12 +6,15 @@ import { verdict, type Verdict } from '../../rollout/verdict.ts';
 import { openMediaClient, sha256, type MediaClient } from '../worker/media-client.ts';
 
 /** Sizes in bytes and names that have broken uploaders before. */
-const SAMPLES: readonly { filename: string; bytes: number }[] = [
+const SAMPLES: readonly { filename: string; bytes: number; inParts?: true }[] = [
   { filename: 'small.wav', bytes: 1_024 },
   { filename: 'empty.wav', bytes: 0 },
   { filename: 'Ünïcode & spaces (1).mp3', bytes: 40_000 },
   { filename: 'plus+percent%41.m4a', bytes: 10_000 },
   { filename: 'large.wav', bytes: 6 * 1024 * 1024 },
+  { filename: `${'long name '.repeat(20)}.wav`, bytes: 2_048 },
+  { filename: '音楽 🎧.wav', bytes: 2_048 },
+  { filename: 'in parts.wav', bytes: 9 * 1024 * 1024, inParts: true },
 ];
 const TYPES: Readonly<Record<string, string>> = { wav: 'audio/wav', mp3: 'audio/mpeg', m4a: 'audio/mp4' };
 
@@ -23,10 +26,13 @@ interface Uploaded {
 
 async function uploadSamples(client: MediaClient): Promise<Uploaded[]> {
   return Promise.all(
-    SAMPLES.map(async ({ filename, bytes }) => {
+    SAMPLES.map(async ({ filename, bytes, inParts }) => {
       const sent = randomBytes(bytes);
       const type = TYPES[filename.slice(filename.lastIndexOf('.') + 1)] ?? 'audio/wav';
-      return { filename, key: await client.upload(filename, type, sent), sent };
+      const key = await (inParts === true
+        ? client.uploadInParts(filename, type, sent)
+        : client.upload(filename, type, sent));
+      return { filename, key, sent };
     }),
   );
 }
@@ -47,7 +53,7 @@ async function overSamples(
     return verdict(wrong.length === 0, {
       summary:
         wrong.length === 0
-          ? `${findings.length} objects of 0 B to 6 MiB, byte for byte as expected`
+          ? `${findings.length} objects of 0 B to 9 MiB, byte for byte as expected`
           : wrong.map((one) => `${one.filename}: ${one.measured}, expected ${one.expected}`).join('; '),
       measured: { right: findings.length - wrong.length, wrong },
       expected: { right: findings.length, wrong: [] },

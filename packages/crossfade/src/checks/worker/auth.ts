@@ -1,57 +1,13 @@
-import { createHmac, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import type { PublicResponse } from '../../providers/providers.ts';
 import type { EnvironmentName } from '../../rollout/config.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
-import { errorCode, openMediaClient } from './media-client.ts';
+import { hostileTokens } from './hostile-tokens.ts';
+import { errorCode, openMediaClient, type MediaClient } from './media-client.ts';
 import { toneWav } from './tone-wav.ts';
-
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
-function hs256(header: Record<string, unknown>, claims: Record<string, unknown>, secret: string): string {
-  const input = `${encode(header)}.${encode(claims)}`;
-  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
-}
 
 /** Words that an answer to a stranger must not hold: they would tell how the Worker is built. */
 const LEAK = /\bat\s+\S+\s+\(|\.ts:\d|postgres|hyperdrive|secret|stack/i;
-
-/** Tokens that look right and are not; each must be refused as 401. */
-export function hostileTokens(jwtSecret: string, issuer: string, subject: string): { name: string; token: string }[] {
-  const now = Math.floor(Date.now() / 1000);
-  const header = { alg: 'HS256', typ: 'JWT' };
-  const good = { sub: subject, role: 'authenticated', aud: 'authenticated', iss: issuer, iat: now, exp: now + 600 };
-  const valid = hs256(header, good, jwtSecret);
-  const [head = '', body = '', signature = ''] = valid.split('.');
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const rsaInput = `${encode({ alg: 'RS256', typ: 'JWT' })}.${body}`;
-  const { exp: _exp, ...immortal } = good;
-  const { sub: _sub, ...nobody } = good;
-  return [
-    { name: 'not a token', token: 'x' },
-    { name: 'empty parts', token: '..' },
-    { name: 'two parts', token: `${head}.${body}` },
-    { name: 'alg none without a signature', token: `${encode({ alg: 'none', typ: 'JWT' })}.${body}.` },
-    { name: 'alg None, oddly written', token: `${encode({ alg: 'nOnE', typ: 'JWT' })}.${body}.` },
-    { name: 'alg none with the old signature', token: `${encode({ alg: 'none' })}.${body}.${signature}` },
-    { name: 'signature cut', token: `${head}.${body}.${signature.slice(0, -4)}` },
-    { name: 'signature of zeroes', token: `${head}.${body}.${Buffer.alloc(32).toString('base64url')}` },
-    { name: 'claims altered, signature kept', token: `${head}.${encode({ ...good, sub: randomUUID() })}.${signature}` },
-    { name: 'another secret', token: hs256(header, good, 'another secret that is long enough') },
-    { name: 'empty secret', token: hs256(header, good, '') },
-    { name: 'expired', token: hs256(header, { ...good, iat: now - 7200, exp: now - 3600 }, jwtSecret) },
-    { name: 'not yet valid', token: hs256(header, { ...good, nbf: now + 3600 }, jwtSecret) },
-    { name: 'without an end', token: hs256(header, immortal, jwtSecret) },
-    { name: 'wrong issuer', token: hs256(header, { ...good, iss: 'https://evil.example/auth/v1' }, jwtSecret) },
-    { name: 'wrong audience', token: hs256(header, { ...good, aud: 'anon' }, jwtSecret) },
-    { name: 'without a subject', token: hs256(header, nobody, jwtSecret) },
-    { name: 'HS512 with the right secret', token: hs256({ alg: 'HS512', typ: 'JWT' }, good, jwtSecret) },
-    {
-      name: 'RS256 by a key of its own',
-      token: `${rsaInput}.${sign('sha256', Buffer.from(rsaInput), privateKey).toString('base64url')}`,
-    },
-    { name: 'RS256 header over an HMAC (key confusion)', token: hs256({ alg: 'RS256', typ: 'JWT' }, good, jwtSecret) },
-  ];
-}
 
 /** A battery of hostile tokens and altered signatures: all refused, with the right status, leaking nothing. */
 export function authCheck(environment: EnvironmentName, proves: readonly string[]): Check {
@@ -65,17 +21,7 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
       const stranger = await openMediaClient(context, environment, { tier: 'free' });
       const key = await owner.upload('private.wav', 'audio/wav', toneWav(0.05, 300));
       const rows: { name: string; expected: number; measured: number; code: string; leaks: boolean }[] = [];
-      const note = async (
-        name: string,
-        expected: number,
-        asked: Promise<{
-          status: number;
-          headers: Readonly<Record<string, string>>;
-          body: Buffer;
-          ms: number;
-          address: string;
-        }>,
-      ): Promise<void> => {
+      const note = async (name: string, expected: number, asked: Promise<PublicResponse>): Promise<void> => {
         const response = await asked;
         rows.push({
           name,
@@ -91,26 +37,29 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
         }
         await note('no token', 401, owner.request('/api/uploads', { token: null }));
         await note('the anon key as a token', 401, owner.request('/api/uploads', { token: supabase.anonKey }));
-        await note("another user's key", 403, stranger.request(`/api/sign-file?key=${encodeURIComponent(key)}`));
-        await note(
-          "another user's file, streamed",
-          403,
-          stranger.request(`/api/stream?key=${encodeURIComponent(key)}`),
-        );
-        await note("another user's file, deleted", 403, stranger.remove(key));
+        for (const attempt of strangersRequests(stranger, key))
+          await note(attempt.name, attempt.expected, attempt.ask());
         const { url } = await owner.signFile(key);
-        const other = url.replace(owner.userId, stranger.userId);
-        await note('a signed URL for another key', 403, owner.follow(other));
-        await note('a signed GET used to PUT', 403, owner.follow(url, { method: 'PUT', body: toneWav(0.05, 300) }));
-        await note('a signed URL without its query', 403, owner.follow(url.split('?')[0] ?? url));
-        const last = url.at(-1) === 'A' ? 'B' : 'A';
-        await note('a signature with its last letter changed', 403, owner.follow(changeSignature(url, last)));
-        await note(
-          'path traversal',
-          400,
-          owner.request(`/api/sign-file?key=${encodeURIComponent('library/../users/x')}`),
-        );
-        await note('encoded traversal', 400, owner.request('/api/sign-file?key=users%2F%252e%252e%2Fx%2F..%2Fy'));
+        for (const attempt of alteredLinks(url, owner.userId, stranger.userId))
+          await note(attempt.name, 403, owner.follow(attempt.url));
+        const body = toneWav(0.05, 300);
+        await note('a signed GET used to PUT', 403, owner.follow(url, { method: 'PUT', body }));
+        const signed = await owner.signUpload({
+          filename: 'a.wav',
+          contentType: 'audio/wav',
+          sizeBytes: body.byteLength,
+        });
+        const put = (link: string, type: string, bytes: Uint8Array): Promise<PublicResponse> =>
+          owner.follow(link, { method: 'PUT', headers: { 'content-type': type }, body: bytes });
+        await note('a signed PUT of another type', 400, put(signed.url, 'text/html', body));
+        await note('a signed PUT of another length', 400, put(signed.url, 'audio/wav', toneWav(0.1, 300)));
+        await note('a signed PUT used to GET', 403, owner.follow(signed.url));
+        const longer = new URL(signed.url);
+        longer.searchParams.set('len', String(toneWav(0.1, 300).byteLength));
+        await note('a signed PUT with its length changed', 403, put(longer.href, 'audio/wav', toneWav(0.1, 300)));
+        await owner.remove(signed.key);
+        const expired = await owner.expiredLink(key);
+        if (expired !== null) await note('a link replayed after its end', 403, owner.follow(expired));
       } finally {
         await owner.remove(key);
       }
@@ -133,12 +82,63 @@ export function authCheck(environment: EnvironmentName, proves: readonly string[
   };
 }
 
-/** Changes one character in the middle of the longest query value, which is the signature. */
-function changeSignature(url: string, fallback: string): string {
-  const parsed = new URL(url);
-  const [name, value] = [...parsed.searchParams].toSorted((a, b) => b[1].length - a[1].length)[0] ?? ['sig', ''];
-  const middle = Math.floor(value.length / 2);
-  const changed = value[middle] === fallback ? 'C' : fallback;
-  parsed.searchParams.set(name, value.slice(0, middle) + changed + value.slice(middle + 1));
-  return parsed.href;
+/** What a signed-in stranger asks of somebody else's file, and keys that lead out of their own. */
+function strangersRequests(
+  stranger: MediaClient,
+  key: string,
+): { name: string; expected: number; ask: () => Promise<PublicResponse> }[] {
+  const encoded = encodeURIComponent(key);
+  const get = (path: string) => () => stranger.request(path);
+  const own = `users/${stranger.userId}`;
+  const traversals = [
+    ['path traversal', encodeURIComponent(`${own}/../../${key}`)],
+    ['path traversal, encoded twice', encodeURIComponent(`${own}/%2e%2e/%2e%2e/${key}`)],
+    ['path traversal with a backslash', encodeURIComponent(`${own}\\..\\${key}`)],
+    ['an empty part in the key', encodeURIComponent(`users//${key}`)],
+    ['a null byte in the key', encodeURIComponent(`${own}/uploads/a.wav\0.mp3`)],
+    ['a key outside of the known prefixes', encodeURIComponent('secrets/keys.json')],
+    ['a key of 501 characters', `${own}/uploads/${'a'.repeat(501)}`],
+  ] as const;
+  return [
+    { name: "another user's key", expected: 403, ask: get(`/api/sign-file?key=${encoded}`) },
+    { name: "another user's key as a download", expected: 403, ask: get(`/api/sign-file?key=${encoded}&download=1`) },
+    { name: "another user's file, streamed", expected: 403, ask: get(`/api/stream?key=${encoded}`) },
+    { name: "another user's file, deleted", expected: 403, ask: () => stranger.remove(key) },
+    ...traversals.map(([name, path]) => ({ name, expected: 400, ask: get(`/api/sign-file?key=${path}`) })),
+    { name: 'the ledger, without the test secret', expected: 404, ask: () => stranger.post('/api/test/limits', {}) },
+  ];
+}
+
+/** A signed link with one thing changed in each: none may open anything. */
+function alteredLinks(url: string, owner: string, stranger: string): { name: string; url: string }[] {
+  const changed = (change: (link: URL) => void): string => {
+    const link = new URL(url);
+    change(link);
+    return link.href;
+  };
+  const set = (name: string, value: string): string => changed((link) => link.searchParams.set(name, value));
+  const signature = new URL(url).searchParams.get('sig') ?? '';
+  const middle = Math.floor(signature.length / 2);
+  const other = signature[middle] === 'A' ? 'B' : 'A';
+  const expires = Number(new URL(url).searchParams.get('exp'));
+  return [
+    { name: 'a link for another key', url: url.replace(owner, stranger) },
+    { name: 'a link without its query', url: url.split('?')[0] ?? url },
+    {
+      name: 'a link with one letter of its signature changed',
+      url: set('sig', signature.slice(0, middle) + other + signature.slice(middle + 1)),
+    },
+    { name: 'a link with its signature cut', url: set('sig', signature.slice(0, -1)) },
+    { name: 'a link without its signature', url: changed((link) => link.searchParams.delete('sig')) },
+    { name: 'a link that lives longer than signed', url: set('exp', String(expires + 3600)) },
+    { name: 'a link whose end is no number', url: set('exp', 'never') },
+    { name: 'a link by a key that nobody has', url: set('kid', 'nobody') },
+    { name: 'a link for another method', url: set('m', 'PUT') },
+    { name: 'a link with a parameter that was not signed', url: set('admin', '1') },
+    { name: 'a link that became a download', url: set('dl', '1') },
+    {
+      name: 'a link with its end named twice',
+      url: changed((link) => link.searchParams.append('exp', String(expires))),
+    },
+  ];
 }

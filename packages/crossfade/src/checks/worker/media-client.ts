@@ -12,6 +12,14 @@ const signedUpload = v.object({
   expiresAt: v.string(),
 });
 const signedFile = v.object({ key: v.string(), url: v.pipe(v.string(), v.url()), expiresAt: v.string() });
+const multipartUpload = v.object({
+  key: v.string(),
+  multipart: v.object({ uploadId: v.string(), partSizeBytes: v.number(), parts: v.number() }),
+});
+const signedParts = v.object({
+  parts: v.array(v.object({ part: v.number(), url: v.pipe(v.string(), v.url()), sizeBytes: v.number() })),
+});
+const sentPart = v.object({ part: v.number(), etag: v.string() });
 const library = v.object({
   tracks: v.array(
     v.object({
@@ -94,7 +102,14 @@ export interface MediaClient {
   }): Promise<v.InferOutput<typeof signedUpload>>;
   signFile(key: string): Promise<v.InferOutput<typeof signedFile>>;
   upload(filename: string, contentType: string, bytes: Uint8Array): Promise<string>;
+  /** The same in parts, as large files go. */
+  uploadInParts(filename: string, contentType: string, bytes: Uint8Array): Promise<string>;
+  post(path: string, body: unknown): Promise<PublicResponse>;
   remove(key: string): Promise<PublicResponse>;
+  /** Sets the user's own ledger; staging only. */
+  arrange(arrangement: Record<string, unknown>): Promise<void>;
+  /** A link that was signed for a second, after that second; `null` where no such link can be had. */
+  expiredLink(key: string): Promise<string | null>;
   library(): Promise<v.InferOutput<typeof library>['tracks']>;
   uploads(): Promise<v.InferOutput<typeof uploads>['uploads']>;
 }
@@ -103,13 +118,14 @@ export interface MediaClient {
 export async function openMediaClient(
   context: RolloutContext,
   environment: EnvironmentName,
-  options: { tier?: 'free' | 'pro' | 'enterprise'; reach?: Reach } = {},
+  options: { tier?: 'free' | 'pro' | 'enterprise'; reach?: Reach; as?: 'testUsers' | 'limitUsers' } = {},
 ): Promise<MediaClient> {
   const { config, providers } = context;
-  const { worker, testUsers } = config.environments[environment];
+  const { worker, testSecret, ...people } = config.environments[environment];
+  const users = people[options.as ?? 'testUsers'];
   const tier = options.tier ?? 'enterprise';
-  const user = testUsers.find((one) => one.tier === tier) ?? testUsers[0];
-  if (user === undefined) throw new Error(`environments.${environment}.testUsers is empty`);
+  const user = users.find((one) => one.tier === tier) ?? users[0];
+  if (user === undefined) throw new Error(`environments.${environment}.${options.as ?? 'testUsers'} is empty`);
   const { accessToken, userId } = await providers.supabase[environment].signIn(user.email, user.password);
   const reachHeaders: Record<string, string> =
     options.reach?.version === undefined
@@ -137,13 +153,7 @@ export async function openMediaClient(
       });
     },
     async signUpload(file) {
-      const headers = { 'content-type': 'application/json' };
-      const response = await client.request('/api/sign-upload', {
-        method: 'POST',
-        headers,
-        body: JSON.stringify(file),
-      });
-      return parseBody(signedUpload, response);
+      return parseBody(signedUpload, await client.post('/api/sign-upload', file));
     },
     async signFile(key) {
       return parseBody(signedFile, await client.request(`/api/sign-file?key=${encodeURIComponent(key)}`));
@@ -154,9 +164,50 @@ export async function openMediaClient(
       if (put.status !== 201) throw new Error(`the signed PUT answered ${put.status}, expected 201`);
       return signed.key;
     },
-    remove(key) {
+    async uploadInParts(filename, contentType, bytes) {
+      const asked = await client.post('/api/sign-upload', {
+        filename,
+        contentType,
+        sizeBytes: bytes.byteLength,
+        resumable: true,
+      });
+      const { key, multipart } = parseBody(multipartUpload, asked);
+      const { uploadId, partSizeBytes } = multipart;
+      const numbers = Array.from({ length: multipart.parts }, (_, index) => index + 1);
+      const { parts } = parseBody(signedParts, await client.post('/api/sign-parts', { key, uploadId, parts: numbers }));
+      const sent = await Promise.all(
+        parts.map(async ({ part, url, sizeBytes }) => {
+          const from = (part - 1) * partSizeBytes;
+          const put = await client.follow(url, { method: 'PUT', body: bytes.subarray(from, from + sizeBytes) });
+          return parseBody(sentPart, put);
+        }),
+      );
+      const completed = await client.post('/api/complete-upload', { key, uploadId, parts: sent });
+      if (completed.status !== 201)
+        throw new Error(`the upload's completion answered ${completed.status}, expected 201`);
+      return key;
+    },
+    post(path, body) {
       const headers = { 'content-type': 'application/json' };
-      return client.request('/api/delete-file', { method: 'POST', headers, body: JSON.stringify({ key }) });
+      return client.request(path, { method: 'POST', headers, body: JSON.stringify(body) });
+    },
+    remove: (key) => client.post('/api/delete-file', { key }),
+    async arrange(arrangement) {
+      const headers = { 'content-type': 'application/json', 'x-test-secret': testSecret ?? '' };
+      const body = JSON.stringify(arrangement);
+      const answer = await client.request('/api/test/limits', { method: 'POST', headers, body });
+      if (answer.status !== 200) throw new Error(`the user's ledger could not be set: HTTP ${answer.status}`);
+    },
+    async expiredLink(key) {
+      if (testSecret === undefined) return null;
+      const headers = { 'x-test-secret': testSecret, 'x-test-link-seconds': '1' };
+      const answer = await client.request(`/api/sign-file?key=${encodeURIComponent(key)}`, { headers });
+      const { url, expiresAt } = parseBody(signedFile, answer);
+      // The end is told in whole seconds; a link is alive until its second is over.
+      const until = Date.parse(expiresAt) + 1100;
+      if (until - Date.now() > 10_000) throw new Error('a link of one second was asked for, and lives longer');
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, until - Date.now())));
+      return url;
     },
     async library() {
       return parseBody(library, await client.request('/api/library')).tracks;

@@ -3,7 +3,7 @@ import type { CorsRule, LifecycleRule } from '../../providers/providers.ts';
 import type { RolloutConfig } from '../../rollout/config.ts';
 
 /** Marks the rules that are Crossfade's, so that a foreign rule is kept when the set is written anew. */
-const OWN = 'crossfade-';
+export const OWN_RULE = 'crossfade-';
 
 const age = (seconds: number): { type: 'Age'; maxAge: number } => ({ type: 'Age', maxAge: seconds });
 
@@ -12,19 +12,19 @@ export function wantedLifecycle(config: RolloutConfig): LifecycleRule[] {
   const { infrequentAccessAfter, abortUploadsAfter, expire } = config.bucketRules;
   return [
     {
-      id: `${OWN}infrequent-access`,
+      id: `${OWN_RULE}infrequent-access`,
       enabled: true,
       conditions: { prefix: '' },
       storageClassTransitions: [{ condition: age(infrequentAccessAfter), storageClass: 'InfrequentAccess' }],
     },
     {
-      id: `${OWN}abort-uploads`,
+      id: `${OWN_RULE}abort-uploads`,
       enabled: true,
       conditions: { prefix: '' },
       abortMultipartUploadsTransition: { condition: age(abortUploadsAfter) },
     },
     ...expire.map(({ prefix, after }) => ({
-      id: `${OWN}expire-${prefix.replaceAll(/[^a-z0-9]+/g, '-').replace(/-$/, '')}`,
+      id: `${OWN_RULE}expire-${prefix.replaceAll(/[^a-z0-9]+/g, '-').replace(/-$/, '')}`,
       enabled: true,
       conditions: { prefix },
       deleteObjectsTransition: { condition: age(after) },
@@ -37,7 +37,7 @@ export function wantedLifecycle(config: RolloutConfig): LifecycleRule[] {
  * bucket is born with (abort after 7 days) stays too: ours only acts sooner.
  */
 export function mergedLifecycle(current: readonly LifecycleRule[], wanted: readonly LifecycleRule[]): LifecycleRule[] {
-  return [...current.filter((rule) => !rule.id.startsWith(OWN)), ...wanted];
+  return [...current.filter((rule) => !rule.id.startsWith(OWN_RULE)), ...wanted];
 }
 
 /** Ids of wanted rules that the bucket lacks or holds otherwise. */

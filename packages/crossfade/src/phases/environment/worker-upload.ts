@@ -4,6 +4,9 @@ import type { EnvironmentName } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { bundleWorker } from '../staging/worker-bundle.ts';
 
+/** What the tag of every version looks like that Crossfade uploads. */
+export const OWN_TAG = /^(bypass|migration|final|limits)-[0-9a-f]{16}$/;
+
 /** The three builds that a rollout deploys: the fallback, the migration's one, and the one without the legacy. */
 export type WorkerBuild = 'bypass' | 'migration' | 'final';
 

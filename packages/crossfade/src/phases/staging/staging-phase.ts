@@ -1,9 +1,10 @@
 import { authCheck } from '../../checks/worker/auth.ts';
 import { endpointsCheck } from '../../checks/worker/endpoints.ts';
 import { deletionsCheck, previewsCheck, uploadsCheck } from '../../checks/r2/object-checks.ts';
-import { bucketRulesCheck } from '../../checks/r2/rules-check.ts';
+import { lifecycleCheck } from '../../checks/r2/lifecycle-check.ts';
+import { quotasCheck, rateLimitingCheck } from '../../checks/worker/limits.ts';
 import { performanceChecks } from '../../checks/performance/performance-checks.ts';
-import type { Check, Phase, Step } from '../../rollout/plan.ts';
+import type { Check, Part, Phase, Step } from '../../rollout/plan.ts';
 import type { DeploymentSplit } from '../../providers/providers.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
@@ -51,8 +52,44 @@ function stagingWorkerStep(): Step<WorkerBefore> {
   };
 }
 
-/** Staging exists, and what it promises is measured. `journeys` come from the rollout's own folder. */
-export function stagingPhase(options: { deadlineMs: number; journeys: readonly Check[] }): Phase {
+/** What makes staging exist, in order: each looks first, so that running them again corrects drift and nothing else. */
+export function stagingSteps(): Step[] {
+  return [
+    bucketStep('staging', []),
+    queueStep('staging'),
+    limitsStep('staging'),
+    stagingWorkerStep(),
+    routeStep('staging', []),
+    frontendStep('staging'),
+  ] as Step[];
+}
+
+/** The measurements behind the fifteen booleans of `StagingValidation`. `journeys` come from the rollout's own folder. */
+export function stagingValidation(journeys: readonly Check[]): Part[] {
+  return [
+    {
+      kind: 'checks',
+      id: 'validation',
+      mustPass: true,
+      checks: [
+        endpointsCheck('staging', ['staging.worker.endpoints']),
+        authCheck('staging', ['staging.worker.auth']),
+        rateLimitingCheck('staging', ['staging.worker.rateLimiting']),
+        quotasCheck('staging', ['staging.worker.quotas']),
+        uploadsCheck('staging', ['staging.r2.uploads']),
+        previewsCheck('staging', ['staging.r2.previews']),
+        deletionsCheck('staging', ['staging.r2.deletions']),
+        lifecycleCheck('staging', ['staging.r2.lifecycle']),
+        ...journeys,
+      ],
+    },
+    // Alone, so that the load measures the Worker and not the other checks.
+    { kind: 'checks', id: 'performance', mustPass: true, checks: performanceChecks('staging') },
+  ];
+}
+
+/** Staging as a phase: the parts decide whether it is made, measured, or both. */
+export function stagingPhase(options: { deadlineMs: number; parts: readonly Part[] }): Phase {
   return {
     id: 'staging',
     title: 'Staging',
@@ -60,29 +97,9 @@ export function stagingPhase(options: { deadlineMs: number; journeys: readonly C
     deadlineMs: options.deadlineMs,
     gate: [],
     rollback: null,
-    parts: [
-      { kind: 'step', step: bucketStep('staging', []) },
-      { kind: 'step', step: queueStep('staging') },
-      { kind: 'step', step: limitsStep('staging') },
-      { kind: 'step', step: stagingWorkerStep() },
-      { kind: 'step', step: routeStep('staging', []) },
-      { kind: 'step', step: frontendStep('staging') },
-      {
-        kind: 'checks',
-        id: 'validation',
-        mustPass: true,
-        checks: [
-          endpointsCheck('staging', ['staging.worker.endpoints']),
-          authCheck('staging', ['staging.worker.auth']),
-          uploadsCheck('staging', ['staging.r2.uploads']),
-          previewsCheck('staging', ['staging.r2.previews']),
-          deletionsCheck('staging', ['staging.r2.deletions']),
-          bucketRulesCheck('staging', ['staging.r2.lifecycle']),
-          ...options.journeys,
-        ],
-      },
-      // Alone, so that the load measures the Worker and not the other checks.
-      { kind: 'checks', id: 'performance', mustPass: true, checks: performanceChecks('staging') },
-    ],
+    parts: options.parts,
   };
 }
+
+/** Staging's steps as parts of a phase. */
+export const stagingStepParts = (): Part[] => stagingSteps().map((step) => ({ kind: 'step', step }));

@@ -15,8 +15,10 @@ const NO_SUCH_WORKER = '10007';
 const BUCKET_EXISTS = '10073';
 
 /** Cloudflare's API v4. In a rehearsal only the base URL and the token differ. */
-export function createCloudflareProvider(config: RolloutConfig['cloudflare']): CloudflareProvider {
-  const api = createCloudflareApi(config);
+export function createCloudflareProvider(
+  config: RolloutConfig['cloudflare'],
+  api: CloudflareApi = createCloudflareApi(config),
+): CloudflareProvider {
   return {
     ...workers(api, `/accounts/${config.accountId}/workers/scripts`),
     ...queues(api, `/accounts/${config.accountId}/queues`),
