@@ -4,6 +4,7 @@ import { SignIn } from './components/sign-in.tsx';
 import { Studio } from './components/studio.tsx';
 import type { Session } from './media-api.ts';
 import { loadStudioConfig, type StudioConfig } from './studio-config.ts';
+import { watchVitals } from './vitals.ts';
 import './studio.css';
 
 function App({ config }: { config: StudioConfig }) {
@@ -25,12 +26,14 @@ function App({ config }: { config: StudioConfig }) {
 const root = document.getElementById('root');
 if (root === null) throw new Error('the page has no root');
 loadStudioConfig().then(
-  (config) =>
+  (config) => {
+    watchVitals(config.workerEndpoint);
     createRoot(root).render(
       <StrictMode>
         <App config={config} />
       </StrictMode>,
-    ),
+    );
+  },
   () => {
     root.textContent = 'The studio cannot be loaded right now. Please try again in a moment.';
   },

@@ -1,4 +1,6 @@
 import { messageFor, OFFLINE } from './messages.ts';
+import { StudioError } from './studio-error.ts';
+import { RESUMABLE_BYTES, type Transport, type Unfinished } from './upload-queue.ts';
 import type { StudioConfig } from './studio-config.ts';
 
 export interface Session {
@@ -13,13 +15,18 @@ export interface MediaItem {
   readonly isProOnly: boolean;
 }
 
-/** A refusal, with the words for the person and the code for the app. */
-export class StudioError extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
-  }
+/** Longer than this nobody waits without being told, ms: a quota that is used up is no hiccup. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** The refusal that an answer holds. */
+function refusal(status: number, code: string, retryAfter: string | null): StudioError {
+  const seconds = retryAfter === null ? null : Number(retryAfter);
+  const retryAfterMs = seconds === null || Number.isNaN(seconds) ? null : seconds * 1000;
+  const passing = status === 408 || status === 429 || status >= 500 || code === 'SIGNATURE_EXPIRED';
+  return new StudioError(code, messageFor(code, seconds), {
+    mayPass: passing && (retryAfterMs ?? 0) <= LONGEST_WAIT_MS,
+    retryAfterMs,
+  });
 }
 
 type Row = { id: string; key: string; title: string | null; sizeBytes: number | null; isProOnly?: boolean };
@@ -38,10 +45,8 @@ async function ask(url: string, init: RequestInit): Promise<Record<string, unkno
   const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
   if (response.ok) return body;
   const code = (body['error'] as { code?: string } | undefined)?.code ?? String(body['error_code'] ?? response.status);
-  throw new StudioError(
-    code,
-    code === 'invalid_credentials' ? 'This email and password do not fit.' : messageFor(code),
-  );
+  if (code === 'invalid_credentials') throw new StudioError(code, 'This email and password do not fit.');
+  throw refusal(response.status, code, response.headers.get('retry-after'));
 }
 
 /** Signs in at Supabase Auth; everything else the studio asks the Worker alone. */
@@ -63,36 +68,62 @@ export function createMediaApi(config: StudioConfig, session: Session) {
     /** A link that plays for a few minutes; asked for each time. */
     playUrl: async (key: string): Promise<string> =>
       String((await get(`/api/sign-file?key=${encodeURIComponent(key)}`))['url']),
-    async upload(file: File, contentType: string, onProgress: (share: number) => void): Promise<string> {
-      const signed = await ask(`${config.workerEndpoint}/api/sign-upload`, {
-        method: 'POST',
-        headers: { ...headers, 'content-type': 'application/json' },
-        body: JSON.stringify({ filename: file.name, contentType, sizeBytes: file.size }),
-      });
-      await put(String(signed['url']), file, contentType, onProgress);
-      return String(signed['key']);
-    },
+    transport: createTransport(config.workerEndpoint, headers),
   };
 }
 export type MediaApi = ReturnType<typeof createMediaApi>;
 
+/** The Worker's side of an upload. */
+function createTransport(endpoint: string, headers: Record<string, string>): Transport {
+  const post = (path: string, body: unknown): Promise<Record<string, unknown>> =>
+    ask(`${endpoint}${path}`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  return {
+    async begin(file, contentType) {
+      const resumable = file.size > RESUMABLE_BYTES;
+      const signed = await post('/api/sign-upload', {
+        filename: file.name,
+        contentType,
+        sizeBytes: file.size,
+        ...(resumable ? { resumable } : {}),
+      });
+      const key = String(signed['key']);
+      const multipart = signed['multipart'] as Pick<Unfinished, 'uploadId' | 'partSizeBytes' | 'parts'> | undefined;
+      if (multipart === undefined)
+        return { kind: 'single', key, url: String(signed['url']), headers: { 'content-type': contentType } };
+      return { kind: 'parts', key, ...multipart, done: [] };
+    },
+    async signParts(key, uploadId, parts) {
+      return (await post('/api/sign-parts', { key, uploadId, parts }))['parts'] as { part: number; url: string }[];
+    },
+    send: put,
+    async complete(key, uploadId, parts) {
+      await post('/api/complete-upload', { key, uploadId, parts });
+    },
+    async abort(key, uploadId) {
+      await post('/api/abort-upload', { key, ...(uploadId === null ? {} : { uploadId }) });
+    },
+  };
+}
+
 /** `fetch` cannot tell how far an upload is; XMLHttpRequest can. */
-function put(url: string, file: File, contentType: string, onProgress: (share: number) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
+const put: Transport['send'] = (url, body, headers, onProgress, signal) =>
+  new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('PUT', url);
-    request.setRequestHeader('content-type', contentType);
-    request.upload.addEventListener('progress', (event) =>
-      onProgress(event.total === 0 ? 1 : event.loaded / event.total),
-    );
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    request.upload.addEventListener('progress', (event) => onProgress(event.loaded));
     request.addEventListener('error', () => reject(new StudioError('OFFLINE', OFFLINE)));
+    request.addEventListener('abort', () => reject(new DOMException('stopped', 'AbortError')));
     request.addEventListener('load', () => {
-      if (request.status === 201) return resolve();
-      const code =
-        (JSON.parse(request.responseText || '{}') as { error?: { code?: string } }).error?.code ??
-        String(request.status);
-      return reject(new StudioError(code, messageFor(code)));
+      const answer = JSON.parse(request.responseText || '{}') as { etag?: string; error?: { code?: string } };
+      if (request.status === 201) return resolve(answer.etag ?? '');
+      const code = answer.error?.code ?? String(request.status);
+      return reject(refusal(request.status, code, request.getResponseHeader('retry-after')));
     });
-    request.send(file);
+    signal.addEventListener('abort', () => request.abort());
+    request.send(body);
   });
-}

@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
+import { report } from './vitals.ts';
 import type { MediaApi } from './media-api.ts';
 
 export interface Player {
@@ -40,14 +41,17 @@ export function usePlayer(api: MediaApi, onError: (error: unknown) => void): Pla
         return;
       }
       try {
+        const clicked = performance.now();
         setPlaying(key);
         setProgress(0);
         element.src = await api.playUrl(key);
         await element.play();
+        report('preview-start', performance.now() - clicked);
       } catch (error) {
         // A click on another track interrupts this one: that is no trouble.
         if (error instanceof DOMException && error.name === 'AbortError') return;
         setPlaying(null);
+        report('preview-start', 0, false);
         onError(error);
       }
     },

@@ -5,6 +5,7 @@ export const uploadFlow: Journey = {
   id: 'uploadFlow',
   title: 'A musician uploads a file and hears it back',
   proves: ['staging.frontend.uploadFlow'],
+  leaves: ['journey-'],
   viewport: { width: 1280, height: 800 },
   async run(page, world) {
     await signIn(page, world);

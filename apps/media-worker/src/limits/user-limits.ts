@@ -7,6 +7,8 @@ type WindowRule = keyof typeof WINDOW_SECONDS;
 export interface Arrangement {
   readonly usage?: Partial<Record<WindowRule, number>>;
   readonly skewSeconds?: number;
+  /** Forgets which links for reading are alive. */
+  readonly forgetLinks?: boolean;
   /** Forgets everything first. */
   readonly clear?: boolean;
 }
@@ -90,7 +92,8 @@ export class UserLimits extends DurableObject {
     return this.#state(rule, limits, this.#now(), 0);
   }
 
-  arrange({ usage = {}, skewSeconds, clear = false }: Arrangement): void {
+  arrange({ usage = {}, skewSeconds, forgetLinks = false, clear = false }: Arrangement): void {
+    if (forgetLinks) this.#sql.exec(`delete from holds where kind <> 'upload'`);
     if (clear) for (const table of ['usage', 'holds', 'settings']) this.#sql.exec(`delete from ${table}`);
     if (skewSeconds !== undefined)
       this.#sql.exec(`insert or replace into settings (name, value) values ('skew', ?)`, skewSeconds);

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useState } from 'react';
-import { createMediaApi, StudioError, type MediaItem, type Session } from '../media-api.ts';
+import { createMediaApi, type MediaItem, type Session } from '../media-api.ts';
+import { StudioError } from '../studio-error.ts';
 import { needsSignIn } from '../messages.ts';
 import type { StudioConfig } from '../studio-config.ts';
 import { usePlayer } from '../use-player.ts';
@@ -59,7 +60,7 @@ export function Studio({
       <Decks loaded={decks} onLoad={load} player={player} />
       <main>
         <div>
-          <UploadBox api={api} onUploaded={refreshUploads} onError={onError} />
+          <UploadBox api={api} user={session.email} onUploaded={refreshUploads} onError={onError} />
           <MediaList
             title="Your uploads"
             items={uploads}

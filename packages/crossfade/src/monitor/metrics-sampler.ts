@@ -1,3 +1,4 @@
+import type { CloudflareProvider } from '../providers/providers.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import type { ProductionMetrics } from '../rollout/report-shapes.ts';
 
@@ -14,7 +15,8 @@ export async function readMetrics({ config, providers }: RolloutContext): Promis
   const now = Date.now();
   const since = now - WINDOW_MS;
   const seconds = WINDOW_MS / 1000;
-  const [statuses, invocations, operations, storage, connections] = await Promise.all([
+  const [frontend, statuses, invocations, operations, storage, connections] = await Promise.all([
+    readFrontend(providers.cloudflare, worker.telemetryDataset, now),
     providers.cloudflare.httpStatuses(host, since, now),
     providers.cloudflare.workerInvocations(worker.name, since, now),
     providers.cloudflare.r2Operations(worker.bucket, since, now),
@@ -51,13 +53,42 @@ export async function readMetrics({ config, providers }: RolloutContext): Promis
           : gigabytes * PRICE.gigabyteHour +
             (classA * PRICE.classA + classB * PRICE.classB + requests * PRICE.workerRequest) * perHour,
     },
-    frontend: { userSessions: null, uploadSuccessRate: null, previewSuccessRate: null, errorRate: null },
+    frontend,
     system: {
       cpuUsage: null,
       memoryUsage: null,
       networkLatency: null,
       databaseConnections: Number(connections[0]?.n ?? 0),
     },
+  };
+}
+
+/** So far back browsers' timings are counted: they come seldom, s. */
+const FRONTEND_SECONDS = 60;
+
+/** What browsers told in the last minute; a rate of which nobody told anything is `null`. */
+async function readFrontend(
+  cloudflare: Pick<CloudflareProvider, 'telemetry'>,
+  dataset: string,
+  now: number,
+): Promise<ProductionMetrics['frontend']> {
+  const since = Math.floor(now / 1000) - FRONTEND_SECONDS;
+  const rows = await cloudflare.telemetry(
+    `SELECT blob2 AS name, blob3 AS status, SUM(double2) AS n FROM ${dataset} WHERE blob1 = 'rum' AND timestamp > toDateTime(${since}) GROUP BY name, status FORMAT JSON`,
+  );
+  const count = (name: string, status?: string): number =>
+    sum(
+      rows
+        .filter((row) => row['name'] === name && (status === undefined || row['status'] === status))
+        .map((row) => Number(row['n'])),
+    );
+  const rate = (name: string): number | null => (count(name) === 0 ? null : count(name, 'ok') / count(name));
+  const told = sum(rows.map((row) => Number(row['n'])));
+  return {
+    userSessions: told === 0 ? null : count('session'),
+    uploadSuccessRate: rate('upload'),
+    previewSuccessRate: rate('preview-start'),
+    errorRate: told === 0 ? null : count('error') / told,
   };
 }
 

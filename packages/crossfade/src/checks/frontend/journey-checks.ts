@@ -2,6 +2,7 @@ import type { Browser } from 'playwright-core';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { skipped, verdict } from '../../rollout/verdict.ts';
+import { openMediaClient } from '../worker/media-client.ts';
 import { toneWav } from '../worker/tone-wav.ts';
 import { openBrowser, runJourney } from './browser-journey.ts';
 import type { Journey } from './journey.ts';
@@ -20,6 +21,14 @@ async function hostAddresses({ config, providers }: RolloutContext): Promise<Rec
     found[host] = address;
   }
   return found;
+}
+
+/** Removes what a journey uploaded. */
+async function removeTraces(context: RolloutContext, { leaves = [] }: Journey): Promise<void> {
+  if (leaves.length === 0) return;
+  const client = await openMediaClient(context, 'staging');
+  const traces = (await client.uploads()).filter(({ key }) => leaves.some((part) => key.includes(part)));
+  await Promise.all(traces.map(({ key }) => client.remove(key)));
 }
 
 /** Journeys through the deployed staging front end in a real browser; `null` as the browser means that none was found. */
@@ -44,6 +53,7 @@ export function journeyChecks(journeys: readonly Journey[], chromiumPath: string
       try {
         const world = { frontendOrigin: frontend.origin, user, wav: toneWav(TONE_SECONDS, 440) };
         const result = await runJourney(await current.browser, journey, world);
+        await removeTraces(context, journey);
         const place = `staging/journeys/${journey.id}`;
         const evidence = [
           await context.keep(`${place}/screenshot.png`, result.screenshot),

@@ -17,6 +17,8 @@ export interface Journey {
   readonly viewport: { readonly width: number; readonly height: number };
   /** A phone: touch instead of a mouse, and the page's own idea of a small screen. */
   readonly touch?: boolean;
+  /** What it uploads: files whose keys hold one of these are removed when it was walked. */
+  readonly leaves?: readonly string[];
   /** Walks the way and answers with what was measured on it. */
   run(page: Page, world: JourneyWorld): Promise<Json>;
 }

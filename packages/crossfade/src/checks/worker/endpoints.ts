@@ -183,6 +183,80 @@ function expectations(
         answer(await signUpload('{"filename":"a.wav","contentType":"audio/wav","sizeBytes":99999999999}')),
     },
     {
+      name: 'GET signed URL of several ranges',
+      expected: '206 multipart/byteranges',
+      measure: async () => {
+        const { url } = await client.signFile(key);
+        const response = await client.follow(url, { headers: { range: 'bytes=0-9, 20-29' } });
+        return `${response.status} ${response.headers['content-type']?.split(';')[0] ?? ''}`;
+      },
+    },
+    {
+      name: 'GET signed URL, changed since',
+      expected: '412 PRECONDITION_FAILED',
+      measure: async () => {
+        const { url } = await client.signFile(key);
+        return answer(await client.follow(url, { headers: { 'if-match': '"another"' } }));
+      },
+    },
+    {
+      name: 'GET /api/sign-file as a download',
+      expected: '200 attachment',
+      measure: async () => {
+        const signed = await client.request(`${at('/api/sign-file')}&download=1`);
+        const response = await client.follow((JSON.parse(signed.body.toString('utf8')) as { url: string }).url);
+        return `${response.status} ${response.headers['content-disposition']?.split(';')[0] ?? ''}`;
+      },
+    },
+    {
+      name: 'POST /api/sign-upload without a body',
+      expected: '400 BODY_INVALID',
+      measure: async () => answer(await signUpload('')),
+    },
+    {
+      name: 'POST /api/sign-upload of a name with a slash',
+      expected: '400 FILENAME_INVALID',
+      measure: async () => answer(await signUpload('{"filename":"a/b.wav","contentType":"audio/wav","sizeBytes":10}')),
+    },
+    {
+      name: 'POST /api/sign-parts of no upload',
+      expected: '403 UPLOAD_INVALID',
+      measure: async () => answer(await client.post('/api/sign-parts', { key, uploadId: 'x', parts: [1] })),
+    },
+    {
+      name: 'POST /api/complete-upload of no upload',
+      expected: '403 UPLOAD_INVALID',
+      measure: async () => answer(await client.post('/api/complete-upload', { key, uploadId: 'x', parts: [] })),
+    },
+    {
+      name: 'POST /api/abort-upload of a library key',
+      expected: '403 NOT_OWNER',
+      measure: async () => answer(await client.post('/api/abort-upload', { key: 'library/originals/x.wav' })),
+    },
+    {
+      name: 'POST /api/delete-file of a bad key',
+      expected: '400 KEY_INVALID',
+      measure: async () => answer(await client.post('/api/delete-file', { key: '../x' })),
+    },
+    {
+      name: 'POST /rum',
+      expected: '204',
+      measure: async () => answer(await client.post('/rum', { name: 'error', value: 0 })),
+    },
+    {
+      name: 'POST /rum of an unknown name',
+      expected: '400 BODY_INVALID',
+      measure: async () => answer(await client.post('/rum', { name: 'who', value: 0 })),
+    },
+    {
+      name: 'every answer to a user tells the limits',
+      expected: 'limit, remaining, reset',
+      measure: async () => {
+        const { headers } = await client.request('/api/library');
+        return ['limit', 'remaining', 'reset'].filter((name) => Number(headers[`x-ratelimit-${name}`]) >= 0).join(', ');
+      },
+    },
+    {
       name: 'GET an unknown route',
       expected: '404 ROUTE_NOT_FOUND',
       measure: async () => answer(await client.request(`/api/${service}-nothing`)),

@@ -93,19 +93,21 @@ interface Finding {
 }
 
 /** The ledger's clock is set to the middle of a day and of an hour: no window ends while it is measured. */
-function toMiddle(more = 0): number {
-  return 12.5 * HOUR - (Math.floor(Date.now() / 1000) % DAY) + more;
+function toMiddle(): number {
+  return 12.5 * HOUR - (Math.floor(Date.now() / 1000) % DAY);
 }
 
 async function measureRule(config: RolloutConfig, client: MediaClient, tier: Tier, rule: Rule): Promise<Finding> {
   const limit = rule.limitOf(config.worker.tiers[tier]);
   const usage = rule.usage(limit);
-  await client.arrange({ clear: true, skewSeconds: toMiddle(), ...(usage === null ? {} : { usage }) });
+  const skewSeconds = toMiddle();
+  await client.arrange({ clear: true, skewSeconds, ...(usage === null ? {} : { usage }) });
   const clients = usage === null ? Math.max(CLIENTS, limit + LEFT) : CLIENTS;
   const answers = await Promise.all(Array.from({ length: clients }, (_, index) => rule.ask(client, index)));
   const passed = answers.filter((answer) => answer.status === 200).length;
   const others = new Set(answers.filter((answer) => answer.status !== 200).map(describe));
-  await client.arrange({ skewSeconds: toMiddle(rule.resetSeconds(config)) });
+  // From the same start: the time that the rush itself took counts too.
+  await client.arrange({ skewSeconds: skewSeconds + rule.resetSeconds(config) });
   const after = await rule.ask(client, clients);
   return {
     tier,

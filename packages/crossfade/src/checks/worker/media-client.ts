@@ -216,5 +216,9 @@ export async function openMediaClient(
       return parseBody(uploads, await client.request('/api/uploads')).uploads;
     },
   };
+  // Staging is measured again and again by the same users: what earlier measurements used up must not be in the way.
+  // Uploads that others have under way stay set aside.
+  if (environment === 'staging' && testSecret !== undefined)
+    await client.arrange({ usage: { uploads: 0, uploadBytes: 0, previews: 0, downloads: 0 }, forgetLinks: true });
   return client;
 }

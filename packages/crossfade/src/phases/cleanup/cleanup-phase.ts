@@ -30,6 +30,35 @@ function legacyQuietCheck(): Check {
   };
 }
 
+/** During the watch the Worker never had to fetch from legacy what R2 lacked: it counts each time itself. */
+function nothingReadThroughCheck(): Check {
+  return {
+    id: 'cleanup.nothingReadThrough',
+    title: 'Nothing was read through to legacy during the watch',
+    proves: [],
+    async run(context) {
+      const history = await context.history();
+      const end = history.find((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
+      if (end?.kind !== 'check.verdict')
+        return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
+      const { telemetryDataset } = context.config.environments.production.worker;
+      const since = Math.floor((Date.parse(end.at) - end.data.ms) / 1000);
+      const counted = async (kind: string): Promise<number> => {
+        const sql = `SELECT SUM(double2) AS n FROM ${telemetryDataset} WHERE blob1 = '${kind}' AND timestamp >= toDateTime(${since}) FORMAT JSON`;
+        return Number((await context.providers.cloudflare.telemetry(sql))[0]?.['n'] ?? 0);
+      };
+      const [readThrough, requests] = [await counted('read-through'), await counted('request')];
+      // Telemetry that is silent proves nothing.
+      return verdict(readThrough === 0 && requests > 0, {
+        summary: `${readThrough} read through among some ${requests} requests that the Worker counted`,
+        measured: { readThrough, requests },
+        expected: { readThrough: 0, requests: '> 0' },
+        mend: 'run the rollout again: the copy takes what is missing',
+      });
+    },
+  };
+}
+
 /** Every object of the legacy bucket lies in R2, verified once more, before access to it ends. */
 function copyCompleteCheck(): Check {
   return {
@@ -134,7 +163,7 @@ export function cleanupPhase(options: { deadlineMs: number }): Phase {
     title: 'Clean-up',
     plannedMs: 7 * 24 * 3600_000,
     deadlineMs: options.deadlineMs,
-    gate: [legacyQuietCheck(), copyCompleteCheck()],
+    gate: [legacyQuietCheck(), nothingReadThroughCheck(), copyCompleteCheck()],
     rollback: null,
     parts: [
       { kind: 'step', step: endReadThroughStep() },
