@@ -45,7 +45,7 @@ export async function stageCommand(flags: CommandFlags, action: string | undefin
   try {
     if (action === undefined) await refuseForeign(config, providers, flags['take-over'] === true);
     if (flags['dry-run'] === true) return await dryRun(config, providers, action, flags.json === true);
-    const parts = action === 'validate' ? stagingValidation(audafactJourneys()) : stagingStepParts();
+    const parts = action === 'validate' ? stagingValidation(audafactJourneys(), false) : stagingStepParts();
     return await runParts({ flags, env, config, providers, parts, validate: action === 'validate' });
   } finally {
     await providers.close();

@@ -24,7 +24,7 @@ export function rolloutPlan(
     phases: [
       stagingPhase({
         deadlineMs: PATIENCE_MS,
-        parts: [...stagingStepParts(), ...stagingValidation(options.journeys)],
+        parts: [...stagingStepParts(), ...stagingValidation(options.journeys, true)],
       }),
       preparationPhase({ deadlineMs: PATIENCE_MS }),
       workerPhase({ ...worker, percentages: config.rolloutSteps }),
