@@ -26,7 +26,7 @@ import type { Env } from '../rollout/config.ts';
 /** TTLs run out 60 times as fast: 5 minutes in 5 seconds. */
 export const TTL_SCALE = 60;
 /** Simulated requests a second, steady from the first check to the end of the watch. */
-const AUDIENCE_PER_SECOND = 70;
+const AUDIENCE_PER_SECOND = 60;
 const SAMPLE_EVERY_MS = 1000;
 const HEARTBEAT_EVERY_MS = 15_000;
 

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Browser } from 'playwright-core';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check } from '../../rollout/plan.ts';
@@ -8,6 +9,8 @@ import { openBrowser, runJourney } from './browser-journey.ts';
 import type { Journey } from './journey.ts';
 
 const TONE_SECONDS = 3;
+/** More browser windows than this at once measure each other. */
+const WINDOWS = 2;
 
 /** Every host that the front end talks to, with the address that the public's resolvers give. */
 async function hostAddresses({ config, providers }: RolloutContext): Promise<Record<string, string>> {
@@ -34,6 +37,7 @@ async function removeTraces(context: RolloutContext, { leaves = [] }: Journey): 
 /** Journeys through the deployed staging front end in a real browser; `null` as the browser means that none was found. */
 export function journeyChecks(journeys: readonly Journey[], chromiumPath: string | null): Check[] {
   // The journeys that run side by side share one browser, which closes with the last of them.
+  const atOnce = pLimit(WINDOWS);
   let shared: { browser: Promise<Browser>; users: number } | null = null;
   return journeys.map((journey) => ({
     id: `staging.frontend.${journey.id}`,
@@ -52,7 +56,8 @@ export function journeyChecks(journeys: readonly Journey[], chromiumPath: string
       current.users++;
       try {
         const world = { frontendOrigin: frontend.origin, user, wav: toneWav(TONE_SECONDS, 440) };
-        const result = await runJourney(await current.browser, journey, world);
+        const browser = await current.browser;
+        const result = await atOnce(() => runJourney(browser, journey, world));
         await removeTraces(context, journey);
         const place = `staging/journeys/${journey.id}`;
         const evidence = [
