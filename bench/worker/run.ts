@@ -1,93 +1,87 @@
-/*
- * `node bench/worker/run.ts [--seconds 4] [--rounds 3] [--connections 16] [--json FILE]`: signed reads through the media
- * Worker beside a bare Worker on the same runtime, and nginx. The subjects take turns within each round, and each round
- * begins with another, so that a machine that warms up or slows down favours nobody.
- */
+// Signed reads through the media Worker beside a bare Worker on the same runtime, and nginx. See README.md.
+import { randomFillSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { load, type LoadResult } from './load.ts';
-import { bareWorker, mediaWorker, nginx, type Subject } from './subjects.ts';
+import { startNginx } from './nginx.ts';
+import { describe, loadBefore, makeReport, type Report } from './report.ts';
+import { runRounds, type Plan } from './rounds.ts';
+import { startBareWorker, startMediaWorker, type Server } from './subjects.ts';
 
+const USAGE = 'usage: node bench/worker/run.ts [--seconds 5] [--rounds 3] [--connections 16] [--json FILE]';
 const SIZES = [64 * 1024, 1024 * 1024];
-const GOAL = 0.95;
+const objects = new Map(SIZES.map((bytes) => [bytes, randomFillSync(new Uint8Array(bytes))]));
+const stop = new AbortController();
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '4' },
-    rounds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '16' },
-    json: { type: 'string' },
-  },
-});
-const durationMs = Number(values.seconds) * 1000;
-const connections = Number(values.connections);
-
-const median = (numbers: readonly number[]): number => {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-};
-
-interface Row {
-  readonly subject: string;
-  readonly bytes: number;
-  readonly perSecond: number;
-  readonly spread: readonly [least: number, most: number];
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  /** Median of the rounds' own ratios to the bare Worker. */
-  readonly ratio: number;
+interface Options {
+  readonly plan: Plan;
+  /** File for the report; `null` for none. */
+  readonly json: string | null;
 }
 
-async function measureSize(subjects: readonly Subject[], bytes: number): Promise<Row[]> {
-  const results = new Map<Subject, LoadResult[]>(subjects.map((subject) => [subject, []]));
-  for (let round = 0; round < Number(values.rounds); round++) {
-    const first = round % subjects.length;
-    for (const subject of [...subjects.slice(first), ...subjects.slice(0, first)]) {
-      const url = await subject.url(bytes);
-      results.get(subject)?.push(await load({ url, bytes, connections, durationMs }));
-    }
-  }
-  const [bare] = subjects;
-  const base = bare === undefined ? [] : (results.get(bare) ?? []);
-  return subjects.map((subject) => {
-    const rounds = results.get(subject) ?? [];
-    const rates = rounds.map((one) => one.perSecond);
-    return {
-      subject: subject.name,
-      bytes,
-      perSecond: median(rates),
-      spread: [Math.min(...rates), Math.max(...rates)],
-      p50Ms: median(rounds.map((one) => one.p50Ms)),
-      p99Ms: median(rounds.map((one) => one.p99Ms)),
-      ratio: median(rates.map((rate, index) => rate / (base[index]?.perSecond ?? Number.NaN))),
-    };
+/** @throws Error when an option is unknown or no number that makes sense */
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '5' },
+      rounds: { type: 'string', default: '3' },
+      connections: { type: 'string', default: '16' },
+      json: { type: 'string' },
+    },
   });
+  const seconds = Number(values.seconds);
+  const [rounds, connections] = [Number(values.rounds), Number(values.connections)];
+  if (!(seconds > 0 && seconds <= 600)) throw new Error('--seconds is a number above 0, at most 600');
+  for (const [name, count] of Object.entries({ rounds, connections }))
+    if (!Number.isInteger(count) || count < 1 || count > 1000)
+      throw new Error(`--${name} is a whole number, 1 to 1000`);
+  return { plan: { durationMs: seconds * 1000, rounds, connections }, json: values.json ?? null };
 }
 
-const peer = await nginx(SIZES);
-if (peer === null) console.error('nginx is not installed: left out (apt-get install nginx-light)');
-const subjects = [await bareWorker(SIZES), ...(await mediaWorker(SIZES)), ...(peer === null ? [] : [peer])];
-try {
-  const rows: Row[] = [];
-  for (const bytes of SIZES) rows.push(...(await measureSize(subjects, bytes)));
-  for (const row of rows) {
-    const cells = [
-      `${String(row.bytes / 1024).padStart(5)} KiB`,
-      row.subject.padEnd(32),
-      `${row.perSecond.toFixed(0).padStart(6)} req/s (${row.spread.map((rate) => rate.toFixed(0)).join('–')})`.padEnd(
-        28,
-      ),
-      `p50 ${row.p50Ms.toFixed(1)} ms`.padEnd(14),
-      `p99 ${row.p99Ms.toFixed(1)} ms`.padEnd(14),
-      `${row.ratio.toFixed(2)} of the bare Worker`,
-    ];
-    console.log(cells.join('  '));
+/** From here on Ctrl-C ends the bench in order: Miniflare's own handlers would leave Postgres and nginx behind. */
+function closeOnSignal(): void {
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.removeAllListeners(name);
+    process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
   }
-  const ours = rows.filter((row) => row.subject.startsWith('media Worker'));
-  const met = ours.filter((row) => row.ratio >= GOAL).length;
-  console.log(`\ngoal: at least ${GOAL} of the bare Worker; met in ${met} of ${ours.length}`);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify({ goal: GOAL, rows }, null, 2)}\n`);
-} finally {
-  for (const subject of subjects) await subject.close();
 }
-process.exit(0);
+
+async function bench(plan: Plan): Promise<Report> {
+  const load = loadBefore();
+  const servers: Server[] = [];
+  try {
+    servers.push(await startBareWorker(objects));
+    servers.push(await startMediaWorker(objects));
+    const nginx = await startNginx(objects);
+    if (nginx === null) console.error('nginx is not installed and left out: apt-get install nginx-light');
+    else servers.push(nginx);
+    closeOnSignal();
+    const subjects = servers.flatMap((server) => server.subjects);
+    return makeReport(plan, await runRounds(subjects, objects, plan, stop.signal), load);
+  } finally {
+    for (const server of servers.toReversed()) await server.close();
+  }
+}
+
+function fail(error: unknown, exitCode: number): void {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = exitCode;
+}
+
+async function main(): Promise<void> {
+  let options: Options;
+  try {
+    options = readOptions();
+  } catch (error) {
+    return fail(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, 2);
+  }
+  try {
+    const report = await bench(options.plan);
+    console.log(describe(report));
+    if (options.json !== null) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+  } catch (error) {
+    if (stop.signal.aborted) fail(stop.signal.reason, 130);
+    else fail(error, 1);
+  }
+}
+
+await main();

@@ -38,7 +38,7 @@ export async function noteArrival(
       ? recordUpload(env, {
           userId,
           key,
-          title: upload.title ?? key.slice(key.lastIndexOf('/') + 1),
+          title: upload.title ?? readableName(key),
           contentType,
           sizeBytes,
           fileUrl: build.fileUrl(env, key),
@@ -49,6 +49,11 @@ export async function noteArrival(
       console.error('limits', String(error)),
     ),
   ]);
+}
+
+/** What is left of the file's own name in its key, without the id before it. */
+function readableName(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1).replace(/^[0-9a-f-]{36}-/, '');
 }
 
 /** The caller's own key. @throws ApiError 403 NOT_OWNER */

@@ -1,23 +1,60 @@
-import { StrictMode, useState } from 'react';
+import { StrictMode, useCallback, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { SignIn } from './components/sign-in.tsx';
 import { Studio } from './components/studio.tsx';
 import type { Session } from './media-api.ts';
 import { loadStudioConfig, type StudioConfig } from './studio-config.ts';
+import { useNetwork } from './use-uploads.ts';
+import { openVisit, type Visit } from './visit.ts';
 import { watchVitals } from './vitals.ts';
 import './studio.css';
+import './media.css';
+import './uploads.css';
 
 function App({ config }: { config: StudioConfig }) {
-  const [session, setSession] = useState<Session | null>(null);
+  const [visit, setVisit] = useState<Visit | null>(null);
+  const [signedIn, setSignedIn] = useState(false);
   const [notice, setNotice] = useState<string | null>(null);
-  if (session === null) return <SignIn config={config} notice={notice} onSession={setSession} />;
+  useNetwork(visit?.queue ?? null);
+
+  /** Back to the sign-in, with the visit and its uploads kept for the same person. */
+  const askAgain = useCallback((reason: string) => {
+    setNotice(reason);
+    setSignedIn(false);
+  }, []);
+  const holdAndAsk = useCallback(
+    (reason: string) => {
+      visit?.queue.setObstacle('sign-in', true);
+      askAgain(reason);
+    },
+    [askAgain, visit],
+  );
+  function enter(session: Session): void {
+    if (visit?.email === session.email) visit.renew(session);
+    else {
+      visit?.queue.close();
+      setVisit(openVisit(config, session, askAgain));
+    }
+    setNotice(null);
+    setSignedIn(true);
+  }
+
+  if (visit === null || !signedIn) {
+    const held = visit?.queue.uploads().list.filter(({ state }) => state === 'held') ?? [];
+    return (
+      <SignIn config={config} notice={notice} email={visit?.email ?? ''} waiting={held.length} onSession={enter} />
+    );
+  }
   return (
     <Studio
-      config={config}
-      session={session}
-      onSignOut={(reason) => {
-        setNotice(reason);
-        setSession(null);
+      environment={config.environment}
+      visit={visit}
+      onSignInNeeded={holdAndAsk}
+      onSignOut={() => {
+        visit.queue.close();
+        setVisit(null);
+        setNotice(null);
+        setSignedIn(false);
       }}
     />
   );

@@ -1,166 +1,246 @@
 import { describe, expect, it, vi } from 'vitest';
 import { StudioError } from './studio-error.ts';
-import { createUploadQueue, uploadId, type Memory, type Transport, type Unfinished } from './upload-queue.ts';
-
-const MEBIBYTE = 1024 * 1024;
-const PART = 8 * MEBIBYTE;
-const file = (mebibytes: number, name = 'set.wav'): File =>
-  new File([new Uint8Array(mebibytes * MEBIBYTE)], name, { lastModified: 1 });
-
-/** A Worker that remembers what arrived; `send` can be held back or made to fail. */
-function fixture() {
-  const arrived: string[] = [];
-  const aborted: string[] = [];
-  const completed: number[] = [];
-  let begun = 0;
-  const hooks: { beforeSend: (url: string, signal: AbortSignal) => Promise<void> } = { beforeSend: async () => {} };
-  const transport: Transport = {
-    async begin(one) {
-      begun++;
-      if (one.size <= PART) return { kind: 'single', key: 'k', url: `single-${begun}`, headers: {} };
-      const parts = Math.ceil(one.size / PART);
-      return { kind: 'parts', key: 'k', uploadId: 'u', partSizeBytes: PART, parts, done: [] };
-    },
-    signParts: async (_key, _id, parts) => parts.map((part) => ({ part, url: `part-${part}` })),
-    async send(url, body, _headers, onProgress, signal) {
-      await hooks.beforeSend(url, signal);
-      signal.throwIfAborted();
-      onProgress(body.size);
-      arrived.push(url);
-      return `etag-${url}`;
-    },
-    async complete(_key, _id, parts) {
-      completed.push(...parts.map((one) => one.part).toSorted());
-    },
-    async abort(key) {
-      aborted.push(key);
-    },
-  };
-  const kept = new Map<string, Unfinished>();
-  const memory: Memory = {
-    get: (id) => kept.get(id) ?? null,
-    set: (id, unfinished) => void (unfinished === null ? kept.delete(id) : kept.set(id, unfinished)),
-  };
-  const waits: number[] = [];
-  const errors: unknown[] = [];
-  const make = () =>
-    createUploadQueue({
-      transport,
-      memory,
-      onChange: () => {},
-      onDone: () => {},
-      onError: (error) => errors.push(error),
-      wait: async (ms) => void waits.push(ms),
-    });
-  return { hooks, arrived, aborted, completed, kept, waits, errors, make, begun: () => begun };
-}
-const state = (queue: ReturnType<ReturnType<typeof fixture>['make']>) => queue.views()[0]?.state;
+import { failing, file, fixture, never, newest, reaches, sent, settled, soon } from './upload-queue.fixture.ts';
+import { uploadId } from './upload-state.ts';
 
 describe('an upload', () => {
-  it('of a small file goes in one piece, of a large one in parts, and says how far it is', async () => {
-    const { make, arrived, completed } = fixture();
+  it('of a small file goes in one piece, of a large one in parts', async () => {
+    const { make, arrived, completed, asked, outcomes } = fixture();
     const queue = make();
-    queue.add(file(1, 'small.wav'), 'audio/wav');
-    queue.add(file(20), 'audio/wav');
-    await vi.waitFor(() => expect(queue.views().map((one) => one.state)).toEqual(['done', 'done']));
-    expect(arrived.toSorted()).toEqual(['part-1', 'part-2', 'part-3', 'single-1']);
-    expect(completed).toEqual([1, 2, 3]);
-    expect(queue.views().map((one) => [one.sent, one.size])).toEqual([
-      [20 * MEBIBYTE, 20 * MEBIBYTE],
-      [MEBIBYTE, MEBIBYTE],
-    ]);
+    queue.add(file(4, 'small.wav'), 'audio/wav');
+    queue.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(queue.uploads().list.map((one) => one.state)).toEqual(['done', 'done']));
+    expect(arrived.toSorted()).toEqual(['part-1 10', 'part-2 10', 'part-3 5', 'whole-1 4']);
+    expect(completed).toEqual([[1, 2, 3].map((part) => ({ part, etag: `etag-part-${part}` }))]);
+    expect(asked.filter((one) => one.startsWith('abort'))).toEqual([]);
+    expect(outcomes.map((one) => one.error)).toEqual([null, null]);
   });
 
-  it('that is paused keeps its finished parts, and goes on with the missing ones alone', async () => {
-    const { make, hooks, arrived, begun } = fixture();
-    const held = Promise.withResolvers<void>();
-    hooks.beforeSend = (url, signal) =>
-      url === 'part-1' ? Promise.resolve() : Promise.race([held.promise, aborting(signal)]);
-    const queue = make();
-    queue.add(file(20), 'audio/wav');
-    await vi.waitFor(() => expect(arrived).toEqual(['part-1']));
-    const id = queue.views()[0]?.id ?? '';
-    queue.pause(id);
-    expect(state(queue)).toBe('paused');
-    hooks.beforeSend = async () => {};
-    queue.resume(id);
-    await vi.waitFor(() => expect(state(queue)).toBe('done'));
-    expect(arrived.filter((url) => url === 'part-1')).toHaveLength(1);
-    expect(begun()).toBe(1);
-  });
-
-  it('goes on after the page was loaded anew, when the same file is chosen again', async () => {
-    const { make, hooks, arrived, kept, begun } = fixture();
-    hooks.beforeSend = (url, signal) => (url === 'part-3' ? aborting(signal) : Promise.resolve());
-    const before = make();
-    before.add(file(20), 'audio/wav');
-    await vi.waitFor(() => expect(kept.get(uploadId(file(20)))?.done).toHaveLength(2));
-    before.pause(uploadId(file(20)));
-    hooks.beforeSend = async () => {};
-    const after = make();
-    after.add(file(20), 'audio/wav');
-    await vi.waitFor(() => expect(state(after)).toBe('done'));
-    expect(arrived.toSorted()).toEqual(['part-1', 'part-2', 'part-3']);
-    expect([begun(), kept.size]).toEqual([1, 0]);
-  });
-
-  it('tries again by itself what may pass, waits as long as it is asked to, and fails in the end', async () => {
-    const { make, hooks, waits, errors } = fixture();
-    hooks.beforeSend = async () => {
-      throw new StudioError('RATE_LIMITED', 'too many', {
-        mayPass: true,
-        retryAfterMs: waits.length === 1 ? 7000 : null,
-      });
+  it('says how far it is while its bytes go', async () => {
+    const { make, hooks } = fixture();
+    hooks.send = async ({ url, onProgress, signal }) => {
+      onProgress(url === 'part-3' ? 5 : 4);
+      await never({ signal });
     };
     const queue = make();
-    queue.add(file(1), 'audio/wav');
-    await vi.waitFor(() => expect(state(queue)).toBe('failed'));
-    expect(waits).toEqual([500, 7000, 6000]);
-    expect(errors).toHaveLength(1);
-    hooks.beforeSend = async () => {};
-    queue.resume(queue.views()[0]?.id ?? '');
-    await vi.waitFor(() => expect(state(queue)).toBe('done'));
+    queue.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(sent(queue)).toBe(4 + 4 + 5));
+    expect(newest(queue)).toMatchObject({ state: 'sending', arrived: { 1: 4, 2: 4, 3: 5 } });
   });
 
-  it('does not try again what will not pass', async () => {
-    const { make, hooks, waits } = fixture();
-    hooks.beforeSend = async () => {
-      throw new StudioError('FILE_TOO_LARGE', 'too large');
-    };
+  it('sends at most three parts at once, over all files', async () => {
+    const { make, mostSending, arrived } = fixture();
     const queue = make();
-    queue.add(file(1), 'audio/wav');
-    await vi.waitFor(() => expect(queue.views()[0]).toMatchObject({ state: 'failed', message: 'too large' }));
-    expect(waits).toEqual([]);
+    queue.add(file(100, 'one.wav'), 'audio/wav');
+    queue.add(file(100, 'two.wav'), 'audio/wav');
+    queue.add(file(1, 'three.wav'), 'audio/wav');
+    expect(queue.uploads().list.map((one) => one.state)).toEqual(['sending', 'sending', 'queued']);
+    await vi.waitFor(() => expect(arrived).toHaveLength(21));
+    expect(mostSending()).toBe(3);
   });
 
-  it('pauses by itself while there is no network', async () => {
-    const { make, hooks, arrived } = fixture();
-    hooks.beforeSend = (_url, signal) => aborting(signal);
+  it('that was sent past the Worker is told to it', async () => {
+    const { make, hooks, asked } = fixture();
+    hooks.pastTheWorker = true;
     const queue = make();
-    queue.add(file(1), 'audio/wav');
-    queue.setOnline(false);
-    expect(state(queue)).toBe('paused');
-    hooks.beforeSend = async () => {};
-    queue.setOnline(true);
-    await vi.waitFor(() => expect(state(queue)).toBe('done'));
-    expect(arrived).toHaveLength(1);
-  });
-
-  it('that is given up is forgotten, and its quota given back', async () => {
-    const { make, hooks, aborted, kept } = fixture();
-    hooks.beforeSend = (_url, signal) => aborting(signal);
-    const queue = make();
-    queue.add(file(20), 'audio/wav');
-    await vi.waitFor(() => expect(kept.size).toBe(1));
-    queue.cancel(uploadId(file(20)));
-    await vi.waitFor(() => expect(aborted).toEqual(['k']));
-    expect([queue.views().length, kept.size]).toEqual([0, 0]);
+    queue.add(file(4), 'audio/wav');
+    await reaches(queue, 'done');
+    expect(asked).toEqual(['begin set.wav', 'arrived key-1']);
   });
 });
 
-/** Never answers, until it is aborted. */
-function aborting(signal: AbortSignal): Promise<void> {
-  return new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
+describe('a pause', () => {
+  it('keeps the finished parts, and goes on with the missing ones alone', async () => {
+    const { make, hooks, arrived, asked } = fixture();
+    hooks.send = ({ url, onProgress, signal }) => {
+      onProgress(7);
+      return url === 'part-1' ? soon() : never({ signal });
+    };
+    const queue = make();
+    queue.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(arrived).toEqual(['part-1 10']));
+    queue.pause(newest(queue).id);
+    expect([newest(queue).state, sent(queue)]).toEqual(['paused', 10]);
+    hooks.send = soon;
+    queue.resume(newest(queue).id);
+    await reaches(queue, 'done');
+    expect(arrived.toSorted()).toEqual(['part-1 10', 'part-2 10', 'part-3 5']);
+    expect(asked.filter((one) => one.startsWith('begin'))).toHaveLength(1);
   });
-}
+
+  it('of a whole file begins its bytes again, with the same link while that lives', async () => {
+    const { make, hooks, arrived, asked } = fixture();
+    hooks.send = never;
+    const queue = make();
+    queue.add(file(4), 'audio/wav');
+    await settled();
+    queue.pause(newest(queue).id);
+    expect(sent(queue)).toBe(0);
+    hooks.send = soon;
+    queue.resume(newest(queue).id);
+    await reaches(queue, 'done');
+    expect([asked, arrived]).toEqual([['begin set.wav'], ['whole-1 4']]);
+  });
+
+  it('that outlasts the link takes a new one, and gives the old one back', async () => {
+    const { make, hooks, arrived, asked, clock } = fixture();
+    hooks.send = never;
+    const queue = make();
+    queue.add(file(4), 'audio/wav');
+    await settled();
+    queue.pause(newest(queue).id);
+    clock.now += 2 * 3_600_000;
+    hooks.send = soon;
+    queue.resume(newest(queue).id);
+    await reaches(queue, 'done');
+    expect(asked).toEqual(['begin set.wav', 'abort key-1 null', 'begin set.wav']);
+    expect(arrived).toEqual(['whole-2 4']);
+  });
+
+  it('while the Worker opens the upload does not open a second one', async () => {
+    const { make, hooks, asked } = fixture();
+    const opening = Promise.withResolvers<void>();
+    hooks.begin = () => opening.promise;
+    const queue = make();
+    queue.add(file(25), 'audio/wav');
+    await settled();
+    queue.pause(newest(queue).id);
+    queue.resume(newest(queue).id);
+    opening.resolve();
+    await reaches(queue, 'done');
+    expect(asked.filter((one) => one.startsWith('begin'))).toHaveLength(1);
+  });
+
+  it('that comes too late finds the upload done', async () => {
+    const { make, hooks, completed } = fixture();
+    const completing = Promise.withResolvers<void>();
+    hooks.complete = () => completing.promise;
+    const queue = make();
+    queue.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(sent(queue)).toBe(25));
+    await settled();
+    queue.pause(newest(queue).id);
+    completing.resolve();
+    await reaches(queue, 'done');
+    expect(completed).toHaveLength(1);
+  });
+});
+
+describe('a reload of the page', () => {
+  it('shows what is unfinished, and goes on when the same file is chosen again', async () => {
+    const { make, hooks, arrived, kept, asked } = fixture();
+    hooks.send = ({ url, signal }) => (url === 'part-3' ? never({ signal }) : soon());
+    const before = make();
+    before.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(kept.get(uploadId(file(25)))?.unfinished.done).toHaveLength(2));
+    before.close();
+    hooks.send = soon;
+    const after = make();
+    expect([newest(after).state, sent(after)]).toEqual(['left', 20]);
+    after.add(file(25), 'audio/wav');
+    await reaches(after, 'done');
+    expect(arrived.toSorted()).toEqual(['part-1 10', 'part-2 10', 'part-3 5']);
+    expect(asked.filter((one) => one.startsWith('begin'))).toHaveLength(1);
+    expect(kept.size).toBe(0);
+  });
+
+  it('begins anew when the earlier upload is over', async () => {
+    const { make, hooks, arrived, asked } = fixture();
+    hooks.complete = vi.fn<() => Promise<void>>(soon).mockRejectedValueOnce(new StudioError('UPLOAD_INVALID'));
+    const queue = make();
+    queue.add(file(25), 'audio/wav');
+    await reaches(queue, 'done');
+    expect(asked).toContain('abort key-1 id-1');
+    expect(asked.filter((one) => one.startsWith('begin'))).toHaveLength(2);
+    expect(arrived).toHaveLength(6);
+  });
+
+  it('lets an unfinished upload be given up without its file', async () => {
+    const { make, hooks, kept, asked } = fixture();
+    hooks.send = never;
+    const before = make();
+    before.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(kept.size).toBe(1));
+    before.close();
+    const after = make();
+    after.cancel(uploadId(file(25)));
+    expect([after.uploads().list, kept.size]).toEqual([[], 0]);
+    expect(asked).toContain('abort key-1 id-1');
+  });
+});
+
+describe('giving up', () => {
+  it('forgets the upload and gives its quota back', async () => {
+    const { make, hooks, asked, kept } = fixture();
+    hooks.send = never;
+    const queue = make();
+    queue.add(file(25), 'audio/wav');
+    await vi.waitFor(() => expect(kept.size).toBe(1));
+    queue.cancel(newest(queue).id);
+    await settled();
+    expect([queue.uploads().list, kept.size]).toEqual([[], 0]);
+    expect(asked).toContain('abort key-1 id-1');
+  });
+
+  it('while the Worker opens the upload gives back what it opened', async () => {
+    const { make, hooks, asked, kept, arrived } = fixture();
+    const opening = Promise.withResolvers<void>();
+    hooks.begin = () => opening.promise;
+    const queue = make();
+    queue.add(file(4), 'audio/wav');
+    await settled();
+    queue.cancel(newest(queue).id);
+    opening.resolve();
+    await settled();
+    expect(asked).toEqual(['begin set.wav', 'abort key-1 null']);
+    expect([arrived, kept.size]).toEqual([[], 0]);
+  });
+
+  it('hides an upload that is done, and takes nothing back', async () => {
+    const { make, asked } = fixture();
+    const queue = make();
+    queue.add(file(4), 'audio/wav');
+    await reaches(queue, 'done');
+    queue.cancel(newest(queue).id);
+    expect([queue.uploads().list, asked]).toEqual([[], ['begin set.wav']]);
+  });
+});
+
+describe('an obstacle', () => {
+  it('of the network holds uploads back, new ones too, and lets them go on by itself', async () => {
+    const { make, hooks, arrived } = fixture();
+    hooks.send = never;
+    const queue = make();
+    queue.add(file(4, 'one.wav'), 'audio/wav');
+    queue.setObstacle('offline', true);
+    queue.add(file(4, 'two.wav'), 'audio/wav');
+    expect(queue.uploads().list.map((one) => one.state)).toEqual(['held', 'held']);
+    hooks.send = soon;
+    queue.setObstacle('offline', false);
+    await vi.waitFor(() => expect(arrived).toHaveLength(2));
+  });
+
+  it('does not let go on what the person paused', () => {
+    const { make } = fixture();
+    const queue = make();
+    queue.setObstacle('offline', true);
+    queue.add(file(4), 'audio/wav');
+    queue.pause(newest(queue).id);
+    queue.setObstacle('offline', false);
+    expect(newest(queue).state).toBe('paused');
+  });
+
+  it('of a sign-in that expired keeps the queue, and asks for a sign-in once', async () => {
+    const { make, hooks, signIns, outcomes } = fixture();
+    hooks.begin = failing(new StudioError('TOKEN_EXPIRED'));
+    const queue = make();
+    queue.add(file(4, 'one.wav'), 'audio/wav');
+    queue.add(file(25, 'two.wav'), 'audio/wav');
+    await vi.waitFor(() => expect(queue.uploads().list.map((one) => one.state)).toEqual(['held', 'held']));
+    await settled();
+    expect([signIns, outcomes]).toEqual([['TOKEN_EXPIRED'], []]);
+    hooks.begin = soon;
+    queue.setObstacle('sign-in', false);
+    await vi.waitFor(() => expect(queue.uploads().list.map((one) => one.state)).toEqual(['done', 'done']));
+  });
+});

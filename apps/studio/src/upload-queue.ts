@@ -1,302 +1,225 @@
-import { StudioError } from './studio-error.ts';
-import { messageFor, OFFLINE } from './messages.ts';
+import { needsSignIn, type Obstacle } from './messages.ts';
+import { asStudioError, type StudioError } from './studio-error.ts';
+import { createPlaces } from './places.ts';
+import {
+  finishedOf,
+  runUpload,
+  type Begun,
+  type Run,
+  type Transport,
+  type Unfinished,
+  type UploadFile,
+} from './upload-run.ts';
+import {
+  nextToStart,
+  NO_UPLOADS,
+  reduce,
+  uploadId,
+  type FileFacts,
+  type UploadEvent,
+  type Uploads,
+} from './upload-state.ts';
 
-/** Above this size a file goes in parts, so that it can be paused and go on, bytes. */
-export const RESUMABLE_BYTES = 8 * 1024 * 1024;
-const PARTS_AT_ONCE = 3;
-/** Waits before a part is tried again, ms; the vendor's own wish goes first. */
-const WAITS_MS = [500, 2000, 6000];
-
-export type UploadState = 'running' | 'paused' | 'done' | 'failed';
-
-export interface UploadView {
-  readonly id: string;
-  readonly name: string;
-  readonly size: number;
-  /** Bytes that have arrived. */
-  readonly sent: number;
-  readonly state: UploadState;
-  readonly message: string;
-  /** Seconds left at the present rate; `null` when nobody can tell. */
-  readonly secondsLeft: number | null;
-}
-
-/** What is needed to go on after the page was loaded anew. */
-export interface Unfinished {
-  readonly key: string;
-  readonly uploadId: string;
-  readonly partSizeBytes: number;
-  readonly parts: number;
-  readonly done: readonly { part: number; etag: string }[];
-}
-export type Begun =
-  | { readonly kind: 'single'; readonly key: string; readonly url: string; readonly headers: Record<string, string> }
-  | ({ readonly kind: 'parts' } & Unfinished);
-
-/** The Worker's side of an upload. Methods throw `StudioError`. */
-export interface Transport {
-  begin(file: File, contentType: string): Promise<Begun>;
-  signParts(key: string, uploadId: string, parts: readonly number[]): Promise<readonly { part: number; url: string }[]>;
-  /** Sends bytes and answers with their ETag. Rejects with an AbortError when `signal` fires. */
-  send(
-    url: string,
-    body: Blob,
-    headers: Record<string, string>,
-    onProgress: (bytes: number) => void,
-    signal: AbortSignal,
-  ): Promise<string>;
-  complete(key: string, uploadId: string, parts: readonly { part: number; etag: string }[]): Promise<void>;
-  abort(key: string, uploadId: string | null): Promise<void>;
-}
+/** So many requests send bytes at once, over all uploads: a browser opens six to a host, and previews need some too. */
+const MOST_SENDERS = 3;
 
 /** Keeps what is unfinished between two visits; a browser's storage, or nothing. */
 export interface Memory {
-  get(id: string): Unfinished | null;
-  set(id: string, unfinished: Unfinished | null): void;
+  get(file: FileFacts): Unfinished | null;
+  set(file: FileFacts, unfinished: Unfinished | null): void;
+  list(): readonly { readonly file: FileFacts; readonly unfinished: Unfinished }[];
 }
 
-interface Upload {
-  readonly id: string;
-  readonly file: File;
-  readonly contentType: string;
-  begun: Begun | null;
-  state: UploadState;
-  message: string;
-  /** Part → bytes of it that have arrived. */
-  readonly arrived: Map<number, number>;
-  startedAt: number;
-  sentBefore: number;
-  stop: AbortController;
+/** What became of an upload; `error` is `null` when it arrived. */
+export interface Outcome {
+  /** Since it began to send this time, ms. */
+  readonly ms: number;
+  readonly error: StudioError | null;
 }
 
 export interface UploadQueue {
-  add(file: File, contentType: string): void;
+  add(file: UploadFile, contentType: string): void;
   pause(id: string): void;
+  /** Goes on after a pause or a failure. */
   resume(id: string): void;
+  /** Gives the upload up, or forgets one that is done. */
   cancel(id: string): void;
-  /** The network went away: what runs is paused, and goes on when it is back. */
-  setOnline(online: boolean): void;
-  views(): readonly UploadView[];
+  /** An obstacle came or went: what is held back by it goes on by itself. */
+  setObstacle(obstacle: Obstacle, there: boolean): void;
+  /** Stops everything; what is unfinished stays in the memory. */
+  close(): void;
+  uploads(): Uploads;
+  /** Calls `listener` after every change; answers with what ends that. */
+  subscribe(listener: () => void): () => void;
 }
 
-/** The same file, chosen again, is the same upload. */
-export function uploadId(file: Pick<File, 'name' | 'size' | 'lastModified'>): string {
-  return `${file.name}/${file.size}/${file.lastModified}`;
+/** What an upload needs besides its state: the file, and the run that is under way. */
+interface Work {
+  file: UploadFile;
+  readonly contentType: string;
+  begun: Begun | null;
+  stop: AbortController;
+  /** The end of the run before: two runs of one upload would begin it twice. */
+  ended: Promise<void>;
+  cancelled: boolean;
 }
 
-/** Uploads that can be paused, go on where they stopped, and try again by themselves. `onChange` hears of every step. */
+const pick = ({ name, size, lastModified }: FileFacts): FileFacts => ({ name, size, lastModified });
+
+/** Uploads that can be paused, go on where they stopped, and try again by themselves. The states: `upload-state.ts`. */
 export function createUploadQueue(options: {
   readonly transport: Transport;
   readonly memory: Memory;
-  readonly onChange: () => void;
-  readonly onDone: () => void;
-  readonly onError: (error: unknown) => void;
-  readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly onEnd?: (outcome: Outcome) => void;
+  /** The API wants a sign-in; until `setObstacle('sign-in', false)` everything is held. */
+  readonly onSignInNeeded?: (error: StudioError) => void;
+  readonly wait?: Run['wait'];
+  readonly now?: () => number;
 }): UploadQueue {
-  const { transport, memory, onChange, onDone, onError, wait = waitFor } = options;
-  const uploads = new Map<string, Upload>();
-  const pausedOffline = new Set<string>();
+  const { transport, memory, onEnd, onSignInNeeded, wait = waitFor, now = Date.now } = options;
+  const works = new Map<string, Work>();
+  const listeners = new Set<() => void>();
+  const takePlace = createPlaces(MOST_SENDERS);
+  let uploads = NO_UPLOADS;
 
-  const sentOf = (upload: Upload): number => [...upload.arrived.values()].reduce((sum, bytes) => sum + bytes, 0);
-  const set = (upload: Upload, state: UploadState, message = ''): void => {
-    upload.state = state;
-    upload.message = message;
-    onChange();
-  };
+  function tell(event: UploadEvent): void {
+    const before = uploads;
+    uploads = reduce(uploads, event);
+    if (uploads === before) return;
+    for (const { id, state } of before.list) if (state === 'sending' && stateOf(id) !== 'sending') stopRun(id);
+    for (const listener of listeners) listener();
+    for (let [id] = nextToStart(uploads); id !== undefined; [id] = nextToStart(uploads)) start(id);
+  }
+  const stateOf = (id: string): string | undefined => uploads.list.find((upload) => upload.id === id)?.state;
 
-  /** One try, and up to three more for what may pass; a link that ended is asked for again by the caller. */
-  async function trying<Answer>(signal: AbortSignal, attempt: () => Promise<Answer>): Promise<Answer> {
-    for (const ms of [...WAITS_MS, null]) {
-      try {
-        signal.throwIfAborted();
-        return await attempt();
-      } catch (error) {
-        const again = error instanceof StudioError && error.mayPass;
-        if (!again || ms === null || signal.aborted) throw error;
-        await wait(error.retryAfterMs ?? ms, signal);
-      }
-    }
-    throw new StudioError('OFFLINE', OFFLINE);
+  /** A run exists exactly while its upload is `sending`. Of what was on its way only finished parts count. */
+  function stopRun(id: string): void {
+    const work = works.get(id);
+    if (work === undefined || stateOf(id) === 'done') return;
+    work.stop.abort();
+    uploads = reduce(uploads, { type: 'rewound', id, arrived: finishedOf(work.file.size, work.begun), at: now() });
   }
 
-  async function sendSingle(upload: Upload, signal: AbortSignal): Promise<void> {
-    await trying(signal, async () => {
-      // A link serves for a while only: each try takes its own.
-      const begun = await transport.begin(upload.file, upload.contentType);
-      if (begun.kind !== 'single') throw new StudioError('INTERNAL', messageFor('INTERNAL'));
-      upload.begun = begun;
-      signal.throwIfAborted();
-      const note = (bytes: number): void => {
-        upload.arrived.set(1, bytes);
-        onChange();
-      };
-      await transport.send(begun.url, upload.file, begun.headers, note, signal);
-      note(upload.file.size);
-    });
+  /** Frees the quota of an upload that will not come; if this fails, it is free by itself within the day. */
+  const release = (begun: Begun): void =>
+    void transport.abort(begun.key, begun.kind === 'parts' ? begun.uploadId : null).catch(() => {});
+
+  function keep(work: Work, begun: Begun | null): void {
+    // Given up while the Worker was still opening it: nobody else knows of it.
+    if (work.cancelled) return void (begun !== null && release(begun));
+    work.begun = begun;
+    memory.set(pick(work.file), begun?.kind === 'parts' ? begun : null);
   }
 
-  async function sendPart(
-    upload: Upload,
-    begun: Unfinished,
-    part: number,
-    signal: AbortSignal,
-  ): Promise<{ part: number; etag: string }> {
-    const from = (part - 1) * begun.partSizeBytes;
-    const body = upload.file.slice(from, from + begun.partSizeBytes);
-    const note = (bytes: number): void => {
-      upload.arrived.set(part, bytes);
-      onChange();
-    };
-    const etag = await trying(signal, async () => {
-      const [signed] = await transport.signParts(begun.key, begun.uploadId, [part]);
-      if (signed === undefined) throw new StudioError('INTERNAL', messageFor('INTERNAL'));
-      return transport.send(signed.url, body, {}, note, signal);
-    });
-    note(body.size);
-    return { part, etag };
-  }
-
-  async function sendParts(upload: Upload, begun: Unfinished, outer: AbortSignal): Promise<void> {
-    const failed = new AbortController();
-    const signal = AbortSignal.any([outer, failed.signal]);
-    const done = new Map(begun.done.map((one) => [one.part, one.etag]));
-    for (const part of done.keys()) upload.arrived.set(part, sizeOfPart(upload.file.size, begun, part));
-    const missing = Array.from({ length: begun.parts }, (_, index) => index + 1).filter((part) => !done.has(part));
-    const worker = async (): Promise<void> => {
-      for (let part = missing.shift(); part !== undefined; part = missing.shift()) {
-        signal.throwIfAborted();
-        const sent = await sendPart(upload, begun, part, signal);
-        done.set(sent.part, sent.etag);
-        const finished = [...done].map(([number, etag]) => ({ part: number, etag }));
-        upload.begun = { ...begun, kind: 'parts', done: finished };
-        memory.set(upload.id, { ...begun, done: finished });
-      }
-    };
-    const workers = Array.from({ length: PARTS_AT_ONCE }, worker);
-    try {
-      await Promise.all(workers);
-    } catch (error) {
-      // The others end too: a pause means that nothing is under way, a failure that nothing is wasted.
-      failed.abort();
-      await Promise.allSettled(workers);
-      throw error;
-    }
-    const parts = [...done].map(([part, etag]) => ({ part, etag }));
-    await trying(outer, () => transport.complete(begun.key, begun.uploadId, parts));
-    memory.set(upload.id, null);
-  }
-
-  /** The upload in parts that this file has begun, here or at an earlier visit, or a new one. */
-  async function partsOf(upload: Upload, signal: AbortSignal): Promise<Unfinished> {
-    const known = upload.begun?.kind === 'parts' ? upload.begun : memory.get(upload.id);
-    if (known !== null) return known;
-    const begun = await trying(signal, () => transport.begin(upload.file, upload.contentType));
-    if (begun.kind === 'single') throw new StudioError('INTERNAL', messageFor('INTERNAL'));
-    return begun;
-  }
-
-  async function run(upload: Upload): Promise<void> {
-    // Its own: a run that was paused ends by this, whatever the next one is doing by then.
+  function start(id: string): void {
+    const work = works.get(id);
+    if (work === undefined) return tell({ type: 'removed', id, at: now() });
     const stop = new AbortController();
-    upload.stop = stop;
-    upload.startedAt = Date.now();
-    upload.sentBefore = sentOf(upload);
-    set(upload, 'running');
+    work.stop = stop;
+    const before = work.ended;
+    work.ended = before.then(() => perform(id, work, stop.signal));
+    tell({ type: 'started', id, at: now() });
+  }
+
+  async function perform(id: string, work: Work, signal: AbortSignal): Promise<void> {
+    const startedAt = now();
     try {
-      if (upload.file.size <= RESUMABLE_BYTES) await sendSingle(upload, stop.signal);
-      else {
-        const begun = await partsOf(upload, stop.signal);
-        upload.begun = { ...begun, kind: 'parts' };
-        memory.set(upload.id, begun);
-        await sendParts(upload, begun, stop.signal);
-      }
-      set(upload, 'done', 'Uploaded');
-      onDone();
-    } catch (error) {
+      if (signal.aborted) return;
+      await runUpload({
+        file: work.file,
+        contentType: work.contentType,
+        begun: work.begun,
+        transport,
+        signal,
+        takePlace,
+        wait,
+        keep: (begun) => keep(work, begun),
+        progressed: (part, bytes) => tell({ type: 'progressed', id, part, bytes, at: now() }),
+        delayed: (part, ms, message) => tell({ type: 'delayed', id, part, until: now() + ms, message }),
+        tried: (part) => tell({ type: 'tried', id, part }),
+        rewound: (begun) => tell({ type: 'rewound', id, arrived: finishedOf(work.file.size, begun), at: now() }),
+        now,
+      });
+      keep(work, null);
+      works.delete(id);
+      tell({ type: 'finished', id, at: now() });
+      onEnd?.({ ms: now() - startedAt, error: null });
+    } catch (thrown) {
       // Pausing and giving up end the requests: that is no failure.
-      if (stop.signal.aborted) return;
-      if (error instanceof StudioError && error.code === 'UPLOAD_INVALID') memory.set(upload.id, null);
-      set(upload, 'failed', error instanceof Error ? error.message : messageFor('INTERNAL'));
-      onError(error);
+      if (signal.aborted) return;
+      const error = asStudioError(thrown);
+      if (needsSignIn(error.code)) {
+        queue.setObstacle('sign-in', true);
+        onSignInNeeded?.(error);
+        return;
+      }
+      tell({ type: 'failed', id, message: error.message });
+      onEnd?.({ ms: now() - startedAt, error });
     }
   }
 
   const queue: UploadQueue = {
     add(file, contentType) {
       const id = uploadId(file);
-      const earlier = uploads.get(id);
-      if (earlier?.state === 'running') return;
-      const upload: Upload = {
-        id,
-        file,
-        contentType,
-        begun: earlier?.begun ?? null,
-        state: 'running',
-        message: '',
-        arrived: new Map(),
-        startedAt: 0,
-        sentBefore: 0,
-        stop: new AbortController(),
-      };
-      uploads.delete(id);
-      uploads.set(id, upload);
-      void run(upload);
-    },
-    pause(id) {
-      const upload = uploads.get(id);
-      if (upload?.state !== 'running') return;
-      set(upload, 'paused', 'Paused');
-      upload.stop.abort();
-    },
-    resume(id) {
-      const upload = uploads.get(id);
-      if (upload?.state === 'paused' || upload?.state === 'failed') void run(upload);
-    },
-    cancel(id) {
-      const upload = uploads.get(id);
-      if (upload === undefined || upload.state === 'done') return;
-      set(upload, 'paused');
-      upload.stop.abort();
-      uploads.delete(id);
-      memory.set(id, null);
-      onChange();
-      const { begun } = upload;
-      // What was set aside of the quota is free again at once; if this fails, it is by itself within the day.
-      if (begun !== null) transport.abort(begun.key, begun.kind === 'parts' ? begun.uploadId : null).catch(onError);
-    },
-    setOnline(online) {
-      for (const upload of uploads.values()) {
-        if (!online && upload.state === 'running') {
-          queue.pause(upload.id);
-          set(upload, 'paused', 'You are offline. It goes on by itself.');
-          pausedOffline.add(upload.id);
-        }
-        if (online && pausedOffline.delete(upload.id)) queue.resume(upload.id);
+      const earlier = works.get(id);
+      if (earlier === undefined) {
+        const known = memory.get(pick(file));
+        const begun: Begun | null = known === null ? null : { kind: 'parts', ...known };
+        const stop = new AbortController();
+        works.set(id, { file, contentType, begun, stop, ended: Promise.resolve(), cancelled: false });
+      } else if (stateOf(id) !== 'sending') {
+        // The one chosen before may be unreadable by now.
+        earlier.file = file;
       }
+      tell({ type: 'added', file: pick(file) });
     },
-    views: () =>
-      [...uploads.values()].toReversed().map((upload) => {
-        const { id, file, state, message } = upload;
-        const sent = Math.min(file.size, sentOf(upload));
-        const seconds = (Date.now() - upload.startedAt) / 1000;
-        const rate = seconds > 0 ? (sent - upload.sentBefore) / seconds : 0;
-        const secondsLeft = state === 'running' && rate > 0 ? Math.ceil((file.size - sent) / rate) : null;
-        return { id, name: file.name, size: file.size, sent, state, message, secondsLeft };
-      }),
+    pause: (id) => tell({ type: 'paused', id, at: now() }),
+    resume: (id) => tell({ type: 'resumed', id, at: now() }),
+    cancel(id) {
+      const work = works.get(id);
+      const left = memory.list().find(({ file }) => uploadId(file) === id);
+      works.delete(id);
+      if (work !== undefined) {
+        work.cancelled = true;
+        work.stop.abort();
+        if (work.begun !== null) release(work.begun);
+        memory.set(pick(work.file), null);
+      } else if (left !== undefined) {
+        release({ kind: 'parts', ...left.unfinished });
+        memory.set(left.file, null);
+      }
+      tell({ type: 'removed', id, at: now() });
+    },
+    setObstacle: (obstacle, there) => tell({ type: there ? 'obstructed' : 'cleared', obstacle }),
+    close() {
+      listeners.clear();
+      for (const work of works.values()) work.stop.abort();
+      works.clear();
+      uploads = NO_UPLOADS;
+    },
+    uploads: () => uploads,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
   };
-  return queue;
-}
 
-function sizeOfPart(size: number, { partSizeBytes, parts }: Unfinished, part: number): number {
-  return part < parts ? partSizeBytes : size - (parts - 1) * partSizeBytes;
+  for (const { file, unfinished } of memory.list())
+    tell({ type: 'left', file, arrived: finishedOf(file.size, { kind: 'parts', ...unfinished }) });
+  return queue;
 }
 
 function waitFor(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
+    const stop = (): void => {
       clearTimeout(timer);
-      reject(new DOMException('paused', 'AbortError'));
-    });
+      reject(new DOMException('stopped', 'AbortError'));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
   });
 }

@@ -1,19 +1,33 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
-import { report } from './vitals.ts';
+import { useCallback, useEffect, useRef, useState, type RefObject } from 'react';
 import type { MediaApi } from './media-api.ts';
+import { isRightlyRefused } from './messages.ts';
+import { asStudioError, StudioError } from './studio-error.ts';
+import { report } from './vitals.ts';
 
 export interface Player {
+  /** The key of what plays, or is about to. */
   readonly playing: string | null;
-  /** Between 0 and 1. */
-  readonly progress: number;
+  /** Pressed, but not to be heard yet. */
+  readonly waiting: boolean;
+  readonly audio: RefObject<HTMLAudioElement | null>;
   toggle(key: string): Promise<void>;
 }
+
+const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError';
 
 /** One audio element for all previews, so that two never sound at once. */
 export function usePlayer(api: MediaApi, onError: (error: unknown) => void): Player {
   const audio = useRef<HTMLAudioElement | null>(null);
-  const [playing, setPlaying] = useState<string | null>(null);
-  const [progress, setProgress] = useState(0);
+  /** Of the newest press; a press on another track ends the one before. */
+  const press = useRef(new AbortController());
+  const [playing, setShown] = useState<string | null>(null);
+  /** The same, for what must not change its identity with it: a thousand rows would be drawn anew. */
+  const current = useRef<string | null>(null);
+  const setPlaying = useCallback((key: string | null) => {
+    current.current = key;
+    setShown(key);
+  }, []);
+  const [waiting, setWaiting] = useState(false);
 
   useEffect(() => {
     const element = document.createElement('audio');
@@ -21,41 +35,54 @@ export function usePlayer(api: MediaApi, onError: (error: unknown) => void): Pla
     element.preload = 'none';
     document.body.append(element);
     audio.current = element;
-    element.addEventListener('timeupdate', () =>
-      setProgress(element.duration > 0 ? element.currentTime / element.duration : 0),
-    );
     element.addEventListener('ended', () => setPlaying(null));
+    element.addEventListener('waiting', () => setWaiting(true));
+    element.addEventListener('playing', () => setWaiting(false));
     return () => {
+      press.current.abort();
       element.pause();
       element.remove();
     };
-  }, []);
+  }, [setPlaying]);
 
   const toggle = useCallback(
     async (key: string) => {
       const element = audio.current;
       if (element === null) return;
-      if (playing === key) {
-        element.pause();
+      press.current.abort();
+      element.pause();
+      if (current.current === key) {
         setPlaying(null);
         return;
       }
+      const mine = new AbortController();
+      press.current = mine;
+      const { signal } = mine;
+      const pressed = performance.now();
+      setPlaying(key);
+      setWaiting(true);
       try {
-        const clicked = performance.now();
-        setPlaying(key);
-        setProgress(0);
-        element.src = await api.playUrl(key);
+        const url = await api.playUrl(key);
+        if (signal.aborted) return;
+        const sound = (): void => report('preview-start', performance.now() - pressed);
+        element.addEventListener('playing', sound, { once: true, signal });
+        element.src = url;
         await element.play();
-        report('preview-start', performance.now() - clicked);
-      } catch (error) {
-        // A click on another track interrupts this one: that is no trouble.
-        if (error instanceof DOMException && error.name === 'AbortError') return;
+        // It may still break off later: the link ends, or the network does.
+        const breakOff = (): void => {
+          setPlaying(null);
+          onError(new StudioError('PLAYBACK_FAILED'));
+        };
+        element.addEventListener('error', breakOff, { once: true, signal });
+      } catch (thrown) {
+        if (signal.aborted || isAbort(thrown)) return;
+        const error = asStudioError(thrown);
         setPlaying(null);
-        report('preview-start', 0, false);
+        if (!isRightlyRefused(error.code)) report('preview-start', performance.now() - pressed, false);
         onError(error);
       }
     },
-    [api, onError, playing],
+    [api, onError, setPlaying],
   );
-  return { playing, progress, toggle };
+  return { playing, waiting: waiting && playing !== null, audio, toggle };
 }

@@ -1,6 +1,7 @@
 import { useState } from 'react';
 import { carriesTrack, readTrack, type DeckTrack } from '../deck-payload.ts';
 import type { Player } from '../use-player.ts';
+import { Icon } from './icon.tsx';
 
 export const DECKS = ['A', 'B'] as const;
 export type DeckName = (typeof DECKS)[number];
@@ -41,7 +42,7 @@ function Deck({
   return (
     <section
       aria-label={`Deck ${name}`}
-      className={`deck${over ? ' over' : ''}`}
+      className={`deck${track === null ? '' : ' loaded'}${over ? ' over' : ''}`}
       onDragOver={(event) => {
         if (!carriesTrack(event.dataTransfer)) return;
         event.preventDefault();
@@ -66,10 +67,11 @@ function Deck({
           type="button"
           className="play"
           aria-pressed={active}
+          aria-busy={active && player.waiting}
           aria-label={`${active ? 'Stop' : 'Play'} deck ${name}`}
           onClick={() => void player.toggle(track.fileKey)}
         >
-          <span aria-hidden="true">{active ? '■' : '▶'}</span>
+          <Icon name={active ? 'stop' : 'play'} />
         </button>
       )}
     </section>

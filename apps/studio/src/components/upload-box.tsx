@@ -1,138 +1,91 @@
-import { useEffect, useRef, useState, type DragEvent } from 'react';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { typeOf } from '../file-format.ts';
-import type { MediaApi } from '../media-api.ts';
 import { messageFor } from '../messages.ts';
-import { browserMemory } from '../upload-memory.ts';
-import { createUploadQueue, type UploadQueue, type UploadView } from '../upload-queue.ts';
-import { report } from '../vitals.ts';
+import type { UploadQueue } from '../upload-queue.ts';
+import { useUploads } from '../use-uploads.ts';
+import { UploadRow } from './upload-row.tsx';
 
-function left(seconds: number | null): string {
-  if (seconds === null) return '';
-  return seconds < 60 ? ` · ${seconds} s left` : ` · ${Math.ceil(seconds / 60)} min left`;
-}
+const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true;
 
-const STATES: Readonly<Record<UploadView['state'], string>> = {
-  running: '',
-  paused: 'Paused',
-  done: 'Uploaded',
-  failed: 'Failed',
-};
-
-function Row({ upload, queue }: { upload: UploadView; queue: UploadQueue }) {
-  const { id, name, size, sent, state, message, secondsLeft } = upload;
-  const share = size === 0 ? (state === 'done' ? 1 : 0) : sent / size;
-  const words = message === '' ? STATES[state] : message;
-  return (
-    <li data-state={state}>
-      <span className="title">{name}</span>
-      <progress value={share} max={1} aria-label={`Uploaded of ${name}`} />
-      <span className="share">{state === 'running' ? `${Math.round(share * 100)} %${left(secondsLeft)}` : words}</span>
-      {state !== 'done' && (
-        <span className="actions">
-          {state === 'running' && (
-            <button type="button" onClick={() => queue.pause(id)} aria-label={`Pause the upload of ${name}`}>
-              Pause
-            </button>
-          )}
-          {state === 'paused' && (
-            <button type="button" onClick={() => queue.resume(id)} aria-label={`Resume the upload of ${name}`}>
-              Resume
-            </button>
-          )}
-          {state === 'failed' && (
-            <button type="button" onClick={() => queue.resume(id)} aria-label={`Retry the upload of ${name}`}>
-              Retry
-            </button>
-          )}
-          <button type="button" onClick={() => queue.cancel(id)} aria-label={`Cancel the upload of ${name}`}>
-            Cancel
-          </button>
-        </span>
-      )}
-    </li>
-  );
-}
-
-export function UploadBox({
-  api,
-  user,
-  onUploaded,
-  onError,
-}: {
-  api: MediaApi;
-  user: string;
-  onUploaded: () => void;
-  onError: (error: unknown) => void;
-}) {
-  const [views, setViews] = useState<readonly UploadView[]>([]);
-  const [refused, setRefused] = useState<string | null>(null);
+/** Files dropped anywhere on the page: beside the box, the browser would leave the page to open them. */
+function useFileDrop(onFiles: (files: FileList) => void): boolean {
   const [over, setOver] = useState(false);
-  const queue = useRef<UploadQueue | null>(null);
-  queue.current ??= createUploadQueue({
-    transport: api.transport,
-    memory: browserMemory(user),
-    onChange: () => setViews(queue.current?.views() ?? []),
-    onDone: () => {
-      report('upload', 0);
-      onUploaded();
-    },
-    onError: (error) => {
-      report('upload', 0, false);
-      onError(error);
-    },
-  });
+  const take = useEffectEvent(onFiles);
   useEffect(() => {
-    const tell = (): void => queue.current?.setOnline(navigator.onLine);
-    addEventListener('online', tell);
-    addEventListener('offline', tell);
+    const drag = (event: DragEvent): void => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      setOver(true);
+    };
+    const leave = (event: DragEvent): void => {
+      if (event.relatedTarget === null) setOver(false);
+    };
+    const drop = (event: DragEvent): void => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      setOver(false);
+      if (event.dataTransfer !== null) take(event.dataTransfer.files);
+    };
+    addEventListener('dragover', drag);
+    addEventListener('dragleave', leave);
+    addEventListener('drop', drop);
     return () => {
-      removeEventListener('online', tell);
-      removeEventListener('offline', tell);
+      removeEventListener('dragover', drag);
+      removeEventListener('dragleave', leave);
+      removeEventListener('drop', drop);
     };
   }, []);
+  return over;
+}
+
+export function UploadBox({ queue, onUploaded }: { queue: UploadQueue; onUploaded: () => void }) {
+  const { uploads, now, said } = useUploads(queue);
+  const [refused, setRefused] = useState<readonly string[]>([]);
+  const input = useRef<HTMLInputElement | null>(null);
 
   function add(files: Iterable<File>): void {
-    setRefused(null);
-    for (const file of files) {
-      const contentType = typeOf(file.name);
-      if (contentType === null) setRefused(`${file.name}: ${messageFor('TYPE_NOT_ALLOWED')}`);
-      else queue.current?.add(file, contentType);
-    }
+    const chosen = [...files].map((file) => ({ file, contentType: typeOf(file.name) }));
+    setRefused(chosen.filter(({ contentType }) => contentType === null).map(({ file }) => file.name));
+    for (const { file, contentType } of chosen) if (contentType !== null) queue.add(file, contentType);
   }
-  function drop(event: DragEvent): void {
-    event.preventDefault();
-    setOver(false);
-    add(event.dataTransfer.files);
-  }
+  const over = useFileDrop(add);
+
+  const arrived = uploads.list.filter(({ state }) => state === 'done').length;
+  useEffect(() => {
+    if (arrived > 0) onUploaded();
+  }, [arrived, onUploaded]);
+
   return (
     <section aria-label="Upload">
-      <label
-        className={over ? 'drop over' : 'drop'}
-        onDragOver={(event) => {
-          event.preventDefault();
-          setOver(true);
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={drop}
-      >
+      <label className={over ? 'drop over' : 'drop'}>
         <strong>Add audio</strong>
-        <span>Choose files, or drop them here. MP3, WAV or M4A.</span>
+        <span>Choose files, or drop them anywhere here. MP3, WAV or M4A.</span>
+        <span className="choose" aria-hidden="true">
+          Choose files
+        </span>
         <input
+          ref={input}
           type="file"
           accept=".mp3,.wav,.m4a,audio/*"
           multiple
           aria-label="Choose audio files"
           onChange={(event) => {
             add(event.currentTarget.files ?? []);
+            // The same file, chosen again, must count as a change.
             event.currentTarget.value = '';
           }}
         />
       </label>
       <p role="alert" className="message">
-        {refused}
+        {refused.length > 0 && `${refused.join(', ')}: ${messageFor('TYPE_NOT_ALLOWED')}`}
       </p>
-      <ul className="uploads" aria-live="polite">
-        {views.map((upload) => queue.current !== null && <Row key={upload.id} upload={upload} queue={queue.current} />)}
+      <p role="status" className="unseen">
+        {said}
+      </p>
+      <ul className="uploads">
+        {uploads.list.toReversed().map((upload) => (
+          <UploadRow key={upload.id} upload={upload} queue={queue} now={now} onGone={() => input.current?.focus()} />
+        ))}
       </ul>
     </section>
   );

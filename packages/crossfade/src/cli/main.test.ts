@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from './load-config.ts';
+import { environmentFile } from './cloud-command.ts';
 import { demandSpace } from './rehearse-needs.ts';
 import { asUserError } from './user-error.ts';
 
@@ -29,6 +30,47 @@ function crossfade(...args: string[]): Promise<{ code: number; out: string; err:
   });
 }
 
+/** A whole environment whose addresses nobody answers at, and whose secrets must not be seen. */
+function nobodysEnvironment(): Record<string, string> {
+  const nowhere = 'http://127.0.0.1:1';
+  const environment = (prefix: string): Record<string, string> => ({
+    [`${prefix}_SUPABASE_URL`]: nowhere,
+    [`${prefix}_SUPABASE_S3_ENDPOINT`]: nowhere,
+    [`${prefix}_SUPABASE_S3_REGION`]: 'eu',
+    [`${prefix}_SUPABASE_BUCKET`]: 'media',
+    [`${prefix}_DATABASE_URL`]: 'postgresql://canary@127.0.0.1:1/x',
+    [`${prefix}_HYPERDRIVE_ID`]: 'id',
+    ...Object.fromEntries(
+      [
+        'SUPABASE_ANON_KEY',
+        'SUPABASE_SERVICE_KEY',
+        'SUPABASE_JWT_SECRET',
+        'SUPABASE_S3_ACCESS_KEY_ID',
+        'SUPABASE_S3_SECRET_ACCESS_KEY',
+        'TEST_SECRET',
+        ...['FREE', 'PRO', 'ENTERPRISE'].flatMap((tier) =>
+          ['TEST', 'LIMIT'].flatMap((kind) => [`${kind}_USER_${tier}_EMAIL`, `${kind}_USER_${tier}_PASSWORD`]),
+        ),
+      ].map((name) => [`${prefix}_${name}`, 'canary-value']),
+    ),
+  });
+  return {
+    CLOUDFLARE_BASE_URL: nowhere,
+    CLOUDFLARE_API_TOKEN: 'canary-token',
+    CLOUDFLARE_ACCOUNT_ID: 'a'.repeat(32),
+    CLOUDFLARE_ZONE_ID: 'b'.repeat(32),
+    CLOUDFLARE_WORKERS_SUBDOMAIN: 'team',
+    CLOUDFLARE_EDGE_ADDRESSES: '127.0.0.1',
+    R2_ENDPOINT: nowhere,
+    R2_ACCESS_KEY_ID: 'canary-id',
+    R2_SECRET_ACCESS_KEY: 'canary-secret',
+    DNS_AUTHORITY: '127.0.0.1:1',
+    MEDIA_SIGNING_SECRET: 'canary-signing',
+    ...environment('STAGING'),
+    ...environment('PRODUCTION'),
+  };
+}
+
 describe('a mistake at the keyboard', () => {
   it.each([
     ['an unknown command', ['rehearsal'], 'there is no command "rehearsal"', 'CROSSFADE_COMMAND_UNKNOWN'],
@@ -39,6 +81,8 @@ describe('a mistake at the keyboard', () => {
     ['a missing config', ['rehearse', '--config', 'no.ts'], 'there is no config file at', 'CROSSFADE_CONFIG_MISSING'],
     ['a report nowhere', ['rehearse', '--report', 'no/such/x.json'], 'no writable folder', 'CROSSFADE_REPORT_FOLDER'],
     ['nothing to resume', ['rehearse', '--resume'], 'no interrupted rehearsal', 'CROSSFADE_NOTHING_TO_RESUME'],
+    ['a part of staging that is none', ['stage', 'all'], 'stage takes no argument "all"', 'CROSSFADE_ARGUMENT_UNKNOWN'],
+    ['a missing environment file', ['stage', '--env', 'no.env'], 'there is no file', 'CROSSFADE_ENV_MISSING'],
     ['nothing to show', ['status'], 'no rehearsal was begun here yet', 'CROSSFADE_NOTHING_TO_SHOW'],
   ])('%s: one message with what to do, exit code 2, no stack trace', async (_name, args, says, code) => {
     const { code: exitCode, err, out } = await crossfade(...args);
@@ -48,6 +92,16 @@ describe('a mistake at the keyboard', () => {
     expect(err).not.toMatch(/\n\s+at /);
     expect(out).toBe('');
     expect(err.trim().split('\n')).toHaveLength(2);
+  });
+
+  it('a vendor that cannot be reached is named, with exit code 4', async () => {
+    const env = join(folder, 'nobody.env');
+    await writeFile(env, environmentFile(nobodysEnvironment()));
+    const { code, err, out } = await crossfade('stage', '--dry-run', '--config', CONFIG, '--env', env);
+    expect(code).toBe(4);
+    expect(err).toContain('Cloudflare');
+    expect(err).toContain('[CROSSFADE_UNREACHABLE]');
+    expect(`${err}${out}`).not.toContain('canary');
   });
 
   it('a rehearsal that already runs in this folder is named, and left alone', async () => {
