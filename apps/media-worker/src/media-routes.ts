@@ -77,6 +77,11 @@ async function putPart(context: RouteContext, key: string, signed: SignedRequest
   const sized = new FixedLengthStream(size);
   const upload = context.env.MEDIA.resumeMultipartUpload(key, signed.upload ?? '');
   const piped = bodyOf(context).pipeTo(sized.writable);
-  const [, part] = await Promise.all([piped, upload.uploadPart(signed.part ?? 0, sized.readable)]);
+  const arriving = upload.uploadPart(signed.part ?? 0, sized.readable).catch((error: unknown) => {
+    // R2's code for an upload that was completed or given up: no part can be added to it any more.
+    if (String(error).includes('(10024)')) throw new ApiError(409, 'UPLOAD_INVALID', 'this upload is over');
+    throw error;
+  });
+  const [part] = await Promise.all([arriving, piped]);
   return context.json({ part: part.partNumber, etag: part.etag }, 201);
 }

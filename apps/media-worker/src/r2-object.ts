@@ -8,9 +8,11 @@ const UNKNOWN_TYPE = 'application/octet-stream';
 function sent(object: R2ObjectBody): ByteRange | null {
   const { range, size } = object;
   if (range === undefined) return null;
-  if ('suffix' in range) return { start: Math.max(0, size - range.suffix), end: size - 1 };
-  const start = range.offset ?? 0;
-  const end = range.length === undefined ? size - 1 : Math.min(size, start + range.length) - 1;
+  // The runtime names all three members, whichever it means: only their values tell.
+  const { offset, length, suffix } = range as { offset?: number; length?: number; suffix?: number };
+  if (suffix !== undefined) return { start: Math.max(0, size - suffix), end: size - 1 };
+  const start = offset ?? 0;
+  const end = length === undefined ? size - 1 : Math.min(size, start + length) - 1;
   return start === 0 && end === size - 1 ? null : { start, end };
 }
 

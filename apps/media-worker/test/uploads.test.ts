@@ -98,6 +98,13 @@ describe('an upload in parts', () => {
     const { uploadId } = upload.multipart;
     expect((await post('/api/abort-upload', { key: upload.key, uploadId })).status).toBe(200);
     expect((await post('/api/complete-upload', { key: upload.key, uploadId, parts })).status).toBe(409);
+    const { parts: late } = await answered<{ parts: { url: string; sizeBytes: number }[] }>(
+      post('/api/sign-parts', { key: upload.key, uploadId, parts: [2] }),
+      200,
+    );
+    const body = bytes.subarray(0, late[0]?.sizeBytes);
+    const headers = { 'content-length': String(body.byteLength) };
+    expect((await worker.ask(late[0]?.url ?? '', { method: 'PUT', headers, body })).status).toBe(409);
   });
 
   it('is nobody else’s, and its ticket cannot be altered', async () => {
