@@ -5,6 +5,7 @@ import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
 import type {
   CloudflareProvider,
   CorsRule,
+  DatabaseProvider,
   DeploymentSplit,
   LifecycleRule,
   Providers,
@@ -76,7 +77,7 @@ interface Imagined {
 
 /**
  * Providers that ask and change nothing: every call that would change something is appended to `calls`, and what
- * follows sees the world as it would be then. Object stores and databases refuse to be written to.
+ * follows sees the world as it would be then. A database is asked, never told.
  */
 export function createDryRun(
   real: Providers,
@@ -93,11 +94,26 @@ export function createDryRun(
     providers: {
       ...real,
       cloudflare,
+      database: {
+        staging: readingOnly(real.database.staging, calls),
+        production: readingOnly(real.database.production, calls),
+      },
       frontend: {
         async publish(command, folder) {
           calls.push({ method: 'RUN', path: command.replaceAll('{folder}', JSON.stringify(folder)), body: null });
         },
       },
+    },
+  };
+}
+
+/** A database that is asked, and written down what it would be told to do. */
+function readingOnly(real: DatabaseProvider, calls: PlannedCall[]): DatabaseProvider {
+  return {
+    async query<Row extends Record<string, unknown>>(text: string, values?: readonly unknown[]) {
+      if (/^\s*select\b/i.test(text)) return real.query<Row>(text, values);
+      calls.push({ method: 'SQL', path: text.trim(), body: values ?? null });
+      return [];
     },
   };
 }

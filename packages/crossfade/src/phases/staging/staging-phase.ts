@@ -9,6 +9,7 @@ import type { DeploymentSplit } from '../../providers/providers.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
 import { ensureDeployed, servingSplit } from '../environment/deployment.ts';
+import { databaseStep } from '../environment/database-step.ts';
 import { frontendStep } from '../environment/frontend-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
@@ -55,6 +56,7 @@ function stagingWorkerStep(): Step<WorkerBefore> {
 /** What makes staging exist, in order: each looks first, so that running them again corrects drift and nothing else. */
 export function stagingSteps(): Step[] {
   return [
+    databaseStep('staging'),
     bucketStep('staging', []),
     queueStep('staging'),
     limitsStep('staging'),

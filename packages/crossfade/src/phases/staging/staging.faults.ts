@@ -114,10 +114,22 @@ describe('making staging', () => {
     const rollout = made.filter((call) => !call.path.endsWith('/dns_records') && call.status < 400);
     const short = (path: string): string =>
       path.replace(/^\/client\/v4/, '').replace(/\/queues\/[^/]+\/consumers$/, '/queues/(queue)/consumers');
-    const expected = planned.filter((call) => call.method !== 'RUN');
+    const expected = planned.filter((call) => call.method !== 'RUN' && call.method !== 'SQL');
     expect(rollout.map((call) => `${call.method} ${short(call.path)}`)).toEqual(
       expected.map((call) => `${call.method} ${short(call.path)}`),
     );
+  });
+
+  it('gives the database what it lacks', async () => {
+    const { staging } = providers.database;
+    await staging.query('drop index uploads_file_key');
+    const dry = createDryRun(providers, config);
+    await makeStaging(contextOf(config, dry.providers));
+    expect(dry.calls.map((call) => `${call.method} ${call.path.split(' ').slice(0, 3).join(' ')}`)).toEqual([
+      'SQL create unique index',
+    ]);
+    await makeStaging(contextOf());
+    expect(await staging.query(`select 1 from pg_indexes where indexname = 'uploads_file_key'`)).toHaveLength(1);
   });
 
   it('again makes no call at all', async () => {
