@@ -20,3 +20,14 @@ export class ApiError extends Error {
 export function errorBody(code: string, message: string): { error: { code: string; message: string } } {
   return { error: { code, message } };
 }
+
+/** The answer to whatever was thrown. What is not a refusal of ours is logged under a reference and tells nothing. */
+export function errorAnswer(error: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  if (error instanceof ApiError) {
+    const { code, message, status } = error;
+    return Response.json(errorBody(code, message), { status, headers: { ...headers, ...error.headers } });
+  }
+  const id = crypto.randomUUID();
+  console.error(id, error instanceof Error ? error.message : String(error));
+  return Response.json(errorBody('INTERNAL', `something went wrong; reference ${id}`), { status: 500, headers });
+}

@@ -1,27 +1,19 @@
 import { Hono } from 'hono';
 import { cors } from 'hono/cors';
-import { ApiError, errorBody } from './api-error.ts';
+import { errorAnswer, errorBody } from './api-error.ts';
 import { authenticate } from './auth.ts';
+import { allowedOrigin, EXPOSED } from './cross-origin.ts';
+import type { Env } from './env.ts';
 import { databaseAlive } from './library.ts';
 import { askLedger } from './limits/user-ledger.ts';
 import { mediaRoutes } from './media-routes.ts';
 import { readRoutes } from './read-routes.ts';
 import { laterOf, mayTest, readJson, type App, type Build, type RouteContext } from './route-context.ts';
 import { receiveTiming } from './rum.ts';
+import { readBySignedLink, readsBySignedLink } from './signed-read.ts';
 import { observeRequest } from './telemetry.ts';
 import { uploadRoutes } from './upload-routes.ts';
 
-const EXPOSED = [
-  'ETag',
-  'Content-Range',
-  'Accept-Ranges',
-  'Retry-After',
-  'X-RateLimit-Limit',
-  'X-RateLimit-Remaining',
-  'X-RateLimit-Reset',
-  'X-RateLimit-Rule',
-  'X-Audafact-Version',
-];
 const HEALTH_MS = 2000;
 
 /** `true` when the dependency answered in time. */
@@ -30,8 +22,23 @@ async function answers(asked: Promise<boolean>): Promise<boolean> {
   return Promise.race([asked.catch(() => false), timeout]);
 }
 
-/** The API of audafact-api over one kind of store. */
-export function createApp(build: Build): Hono<App> {
+interface MediaWorker {
+  fetch(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response>;
+}
+
+/** audafact-api over one kind of store. */
+export function createWorker(build: Build): MediaWorker {
+  const app = createApp(build);
+  return {
+    fetch: (request, env, context) =>
+      readsBySignedLink(request)
+        ? readBySignedLink(build, request, env, (work) => context.waitUntil(work))
+        : app.fetch(request, env, context),
+  };
+}
+
+/** Every route but the one of signed reads. */
+function createApp(build: Build): Hono<App> {
   const app = new Hono<App>();
 
   app.use(async (context, next) => {
@@ -47,21 +54,14 @@ export function createApp(build: Build): Hono<App> {
   });
   app.use(
     cors({
-      origin: (origin, context: RouteContext) =>
-        context.env.ALLOWED_ORIGINS.split(',').includes(origin) ? origin : null,
+      origin: (origin, context: RouteContext) => allowedOrigin(context.env, origin),
       allowMethods: ['GET', 'HEAD', 'PUT', 'POST', 'OPTIONS'],
       allowHeaders: ['authorization', 'content-type', 'range', 'if-none-match', 'if-range'],
       exposeHeaders: EXPOSED,
       maxAge: 3600,
     }),
   );
-  app.onError((error, context) => {
-    if (error instanceof ApiError)
-      return context.json(errorBody(error.code, error.message), error.status, { ...error.headers });
-    const id = crypto.randomUUID();
-    console.error(id, error.message);
-    return context.json(errorBody('INTERNAL', `something went wrong; reference ${id}`), 500);
-  });
+  app.onError((error) => errorAnswer(error));
   app.notFound((context) => context.json(errorBody('ROUTE_NOT_FOUND', 'there is no such route'), 404));
 
   app.get('/health', async (context) => {

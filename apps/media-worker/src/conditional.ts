@@ -1,3 +1,9 @@
+/** RFC 9110 §13.1: what makes an answer depend on the object's state. */
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+
+/** Whether a request asks for something under a condition. */
+export const isConditional = (headers: Headers): boolean => CONDITIONS.some((name) => headers.has(name));
+
 /** The weak comparison of RFC 9110 §8.8.3.2: the tags are equal but for `W/`. */
 function weaklyEqual(a: string, b: string): boolean {
   return a.replace(/^W\//, '') === b.replace(/^W\//, '');

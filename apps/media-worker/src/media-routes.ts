@@ -1,10 +1,8 @@
 import type { Hono } from 'hono';
 import { ApiError } from './api-error.ts';
-import { fromEdge, isCacheable, keepAtEdge } from './edge-cache.ts';
 import { keyOfPath, ownerOf } from './keys.ts';
 import { askLedger } from './limits/user-ledger.ts';
 import { laterOf, storeContext, type App, type Build, type RouteContext } from './route-context.ts';
-import { found, serveMedia, wantedBy } from './serve-media.ts';
 import { verifySignedUrl, type SignedRequest } from './signed-url.ts';
 import { noteArrival } from './upload-routes.ts';
 
@@ -20,7 +18,7 @@ function checkLength(context: RouteContext, signed: SignedRequest): number {
 
 const bodyOf = (context: RouteContext): ReadableStream => context.req.raw.body ?? new Blob([]).stream();
 
-/** What a signed link leads to: the bytes themselves, in and out. No token is needed, the signature is one. */
+/** Uploads by a signed link; what reads by one is `signed-read.ts`. No token is needed, the signature is one. */
 export function mediaRoutes(app: Hono<App>, build: Build): void {
   app.put('/media/*', async (context) => {
     const { env } = context;
@@ -38,25 +36,6 @@ export function mediaRoutes(app: Hono<App>, build: Build): void {
     await noteArrival(context, build, { key, etag, sizeBytes: size, contentType, title: null });
     return context.json({ key, etag, size }, 201);
   });
-
-  app.get('/media/*', async (context) => {
-    const { env, req } = context;
-    const url = new URL(req.url);
-    const key = keyOfPath(url.pathname);
-    const signed = await verifySignedUrl(env, req.method, key, url);
-    const later = laterOf(context);
-    const cacheable = isCacheable(key) && signed.download !== true;
-    const kept = cacheable ? await fromEdge(env.MEDIA_ORIGIN, req.raw) : null;
-    if (kept !== null) {
-      context.set('source', 'edge');
-      return kept;
-    }
-    const media = found(await build.store(env).open(key, wantedBy(req.raw), storeContext(context)));
-    context.set('source', media.source);
-    const download = signed.download === true ? { downloadAs: key.slice(key.lastIndexOf('/') + 1) } : {};
-    const answer = await serveMedia(req.raw, key, media, download);
-    return cacheable && media.source === 'r2' ? keepAtEdge(env.MEDIA_ORIGIN, req.raw, answer, later) : answer;
-  });
 }
 
 /**
@@ -68,7 +47,9 @@ async function arrivedBefore(context: RouteContext, build: Build, key: string, s
   if (userId === null) return null;
   const awaited = await askLedger(context.env, userId, (ledger) => ledger.reserved(key)).catch(() => size);
   if (awaited !== null) return null;
-  const there = await build.store(context.env).open(key, 'head', storeContext(context));
+  const there = await build
+    .store(context.env)
+    .open(key, 'head', storeContext(context.env, laterOf(context), context.req.routePath));
   if (there !== null && there.size === size) return there.etag;
   throw new ApiError(409, 'UPLOAD_OVER', 'this link was used or given up; ask for a new one');
 }

@@ -26,8 +26,10 @@ export async function openR2(env: Env, key: string, wanted: Wanted): Promise<Ope
   const found =
     wanted === 'head'
       ? await env.MEDIA.head(key)
-      : // A range beyond the end throws: then the head tells the size, for the refusal.
-        await env.MEDIA.get(key, wanted === 'all' ? {} : { range: wanted }).catch(() => env.MEDIA.head(key));
+      : wanted === 'all'
+        ? await env.MEDIA.get(key)
+        : // A range beyond the end throws: then the head tells the size, for the refusal.
+          await env.MEDIA.get(key, { range: wanted }).catch(() => env.MEDIA.head(key));
   if (found === null) return null;
   let opened: R2ObjectBody | null = 'body' in found ? (found as R2ObjectBody) : null;
   return {
@@ -39,7 +41,8 @@ export async function openR2(env: Env, key: string, wanted: Wanted): Promise<Ope
     async body(range) {
       const first = opened;
       opened = null;
-      if (first !== null && same(sent(first), range)) return first.body;
+      const opens = wanted === 'all' ? range === null : first !== null && same(sent(first), range);
+      if (first !== null && opens) return first.body;
       await first?.body.cancel();
       const options = range === null ? {} : { range: { offset: range.start, length: range.end - range.start + 1 } };
       const object = await env.MEDIA.get(key, { ...options, onlyIf: { etagMatches: found.etag } });

@@ -15,7 +15,7 @@ import {
   type Build,
   type RouteContext,
 } from './route-context.ts';
-import { found, serveMedia, wantedBy } from './serve-media.ts';
+import { askedBy, found, serveMedia } from './serve-media.ts';
 import { signUrl } from './signed-url.ts';
 
 /** Whether the user may read the file. @throws ApiError 403 or 404 */
@@ -73,9 +73,11 @@ export function readRoutes(app: Hono<App>, build: Build): void {
     await mayRead(env, context.get('userId'), key);
     const seconds = Number(env.SIGNED_URL_SECONDS);
     await countAgainst(context, 'allow', (ledger, limits) => ledger.take('previews', key, seconds, limits));
-    const media = found(await build.store(env).open(key, wantedBy(context.req.raw), storeContext(context)));
+    const asked = askedBy(context.req.raw);
+    const store = storeContext(env, laterOf(context), context.req.routePath);
+    const media = found(await build.store(env).open(key, asked.wanted, store));
     context.set('source', media.source);
-    const answer = await serveMedia(context.req.raw, key, media);
+    const answer = await serveMedia(context.req.raw, asked, key, media);
     // A raw Response replaces the context's: what the ledger said goes along.
     context.res.headers.forEach((value, name) => {
       if (name.startsWith('x-ratelimit')) answer.headers.set(name, value);

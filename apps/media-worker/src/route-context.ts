@@ -37,18 +37,11 @@ export function laterOf(context: RouteContext): (work: Promise<unknown>) => void
   return (work) => context.executionCtx.waitUntil(work);
 }
 
-/** What the store needs of the request: time after the answer, and somebody to tell of a read-through. */
-export function storeContext(context: RouteContext): StoreContext {
-  const later = laterOf(context);
+/** What the store needs of the request: time after the answer, and somebody to tell of a read-through on `route`. */
+export function storeContext(env: Env, later: StoreContext['later'], route: string): StoreContext {
   return {
     later,
-    readThrough: () =>
-      observe(context.env, later, {
-        kind: 'read-through',
-        name: context.req.routePath,
-        status: 'ok',
-        source: 'legacy',
-      }),
+    readThrough: () => observe(env, later, { kind: 'read-through', name: route, status: 'ok', source: 'legacy' }),
   };
 }
 

@@ -1,59 +1,70 @@
 import { ApiError } from './api-error.ts';
 import { parseRanges, singleRange, type ByteRange } from './byte-range.ts';
 import { cacheControl, etagFor } from './cache-policy.ts';
-import { judgePreconditions, rangeStillFits } from './conditional.ts';
+import { isConditional, judgePreconditions, rangeStillFits } from './conditional.ts';
 import type { OpenMedia, Wanted } from './media-store.ts';
 
-const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+/** What a GET or HEAD asks for, as far as its headers tell. They are read once: each look into them has its price. */
+export interface Asked {
+  readonly head: boolean;
+  readonly conditional: boolean;
+  readonly range: string | null;
+  /** What will be read: conditions may make all bytes needless. */
+  readonly wanted: Wanted;
+}
 
-/** What a request will read, as far as its headers tell: conditions may make all bytes needless. */
-export function wantedBy(request: Request): Wanted {
-  if (request.method === 'HEAD' || CONDITIONS.some((name) => request.headers.has(name))) return 'head';
-  const range = request.headers.get('range');
-  if (range === null) return 'all';
-  return singleRange(range) ?? 'head';
+export function askedBy(request: Request): Asked {
+  const head = request.method === 'HEAD';
+  const conditional = isConditional(request.headers);
+  // RFC 9110 §14.2: a Range counts for GET only.
+  const range = head ? null : request.headers.get('range');
+  const bytes = range === null ? 'all' : (singleRange(range) ?? 'head');
+  return { head, conditional, range, wanted: head || conditional ? 'head' : bytes };
 }
 
 /** Answers a GET or HEAD for an object: conditions first, then the ranges, then the bytes, streamed. */
 export async function serveMedia(
   request: Request,
+  asked: Asked,
   key: string,
   media: OpenMedia,
-  options: { downloadAs?: string } = {},
+  options: { downloadAs?: string; headers?: Readonly<Record<string, string>> } = {},
 ): Promise<Response> {
   const etag = etagFor(key, media.etag);
-  const headers = new Headers({
+  // A plain record: a Headers of our own would be copied once more, name by name.
+  const headers: Record<string, string> = {
+    ...options.headers,
     etag,
     'last-modified': media.modified.toUTCString(),
     'cache-control': cacheControl(key),
     'accept-ranges': 'bytes',
     'x-audafact-source': media.source,
-  });
-  const precondition = judgePreconditions(request.headers, etag, media.modified);
+  };
+  const precondition = asked.conditional ? judgePreconditions(request.headers, etag, media.modified) : 'go on';
   if (precondition === 'not modified') return new Response(null, { status: 304, headers });
   if (precondition === 'failed')
     return Response.json(
       { error: { code: 'PRECONDITION_FAILED', message: 'the object is another by now' } },
       { status: 412, headers },
     );
-  headers.set('content-type', media.contentType);
+  headers['content-type'] = media.contentType;
   // What users upload must never run as a page of the media domain.
-  headers.set('x-content-type-options', 'nosniff');
+  headers['x-content-type-options'] = 'nosniff';
   if (options.downloadAs !== undefined)
-    headers.set('content-disposition', `attachment; filename*=UTF-8''${encodeURIComponent(options.downloadAs)}`);
-  const head = request.method === 'HEAD';
-  // RFC 9110 §14.2: a Range counts for GET only.
-  const asked = !head && rangeStillFits(request.headers, etag, media.modified) ? request.headers.get('range') : null;
-  const ranges = parseRanges(asked ?? undefined, media.size);
+    headers['content-disposition'] = `attachment; filename*=UTF-8''${encodeURIComponent(options.downloadAs)}`;
+  const fits = !asked.conditional || rangeStillFits(request.headers, etag, media.modified);
+  const ranges = asked.range === null || !fits ? null : parseRanges(asked.range, media.size);
   if (ranges !== null && ranges.length > 1) return severalParts(media, ranges, headers);
   const range = ranges?.[0] ?? null;
   const length = range === null ? media.size : range.end - range.start + 1;
-  headers.set('content-length', String(length));
-  if (range !== null) headers.set('content-range', `bytes ${range.start}-${range.end}/${media.size}`);
+  if (range !== null) headers['content-range'] = `bytes ${range.start}-${range.end}/${media.size}`;
   const status = range === null ? 200 : 206;
-  if (head || length === 0) return new Response(null, { status, headers });
+  if (asked.head || length === 0) {
+    headers['content-length'] = String(length);
+    return new Response(null, { status, headers });
+  }
   const body = await media.body(range);
-  // R2's own stream knows its length, and passes through the runtime without being touched.
+  // R2's own stream knows its length, which becomes the Content-Length, and passes through without being touched.
   return new Response(media.source === 'r2' ? body : fixed(body, length), { status, headers });
 }
 
@@ -66,7 +77,7 @@ function fixed(body: ReadableStream, length: number): ReadableStream {
 }
 
 /** RFC 9110 §14.6: several ranges in one answer, each with its own header, one opened after the other. */
-function severalParts(media: OpenMedia, ranges: readonly ByteRange[], headers: Headers): Response {
+function severalParts(media: OpenMedia, ranges: readonly ByteRange[], headers: Record<string, string>): Response {
   const boundary = crypto.randomUUID();
   const text = new TextEncoder();
   const parts = ranges.map((range) => ({
@@ -94,8 +105,8 @@ function severalParts(media: OpenMedia, ranges: readonly ByteRange[], headers: H
   };
   // Whatever breaks while it streams breaks the stream: the length was promised, so the reader sees it.
   write().catch((error: unknown) => sized.writable.abort(error).catch(() => {}));
-  headers.set('content-type', `multipart/byteranges; boundary=${boundary}`);
-  headers.set('content-length', String(length));
+  headers['content-type'] = `multipart/byteranges; boundary=${boundary}`;
+  headers['content-length'] = String(length);
   return new Response(sized.readable, { status: 206, headers });
 }
 

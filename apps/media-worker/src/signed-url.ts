@@ -164,9 +164,13 @@ export async function verifySignedUrl(
   };
   if (!(await crypto.subtle.verify(HMAC, await importKey(signing.secret), signature, textToSign(request))))
     throw invalid;
-  if (request.expires * 1000 < now)
-    throw new ApiError(403, 'SIGNATURE_EXPIRED', 'the link has expired; ask for a new one');
+  checkExpiry(request, now);
   return request;
+}
+
+/** @throws ApiError 403 SIGNATURE_EXPIRED */
+export function checkExpiry({ expires }: SignedRequest, now = Date.now()): void {
+  if (expires * 1000 < now) throw new ApiError(403, 'SIGNATURE_EXPIRED', 'the link has expired; ask for a new one');
 }
 
 /** An upload in parts, as the client carries it from request to request: ours, signed, so that nothing need be kept. */

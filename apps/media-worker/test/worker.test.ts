@@ -1,6 +1,6 @@
 import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { deployWorker, type DeployedWorker } from './deployed-worker.ts';
+import { deployWorker, TEST_SECRET, type DeployedWorker } from './deployed-worker.ts';
 
 const tone = (size: number, seed = 7): Uint8Array =>
   Uint8Array.from({ length: size }, (_, index) => (index * seed) % 251);
@@ -131,6 +131,40 @@ describe('the media Worker', () => {
     };
     expect(await allowed('https://studio.example')).toBe('https://studio.example');
     expect(await allowed('https://evil.example')).toBeUndefined();
+  });
+
+  it('tells each reader of a kept track their own origin, and no other', async () => {
+    const url = await worker.sign(worker.users.free, 'library/originals/free.wav');
+    const originOf = async (origin?: string): Promise<(string | null)[]> => {
+      const answer = await worker.ask(url, origin === undefined ? {} : { headers: { origin } });
+      await answer.arrayBuffer();
+      return ['access-control-allow-origin', 'x-audafact-cache'].map((name) => answer.headers.get(name));
+    };
+    await originOf('https://studio.example');
+    await expect.poll(() => originOf()).toEqual([null, 'HIT']);
+    expect(await originOf('https://studio.example')).toEqual(['https://studio.example', 'HIT']);
+    expect(await originOf('https://evil.example')).toEqual([null, 'HIT']);
+  });
+
+  it('refuses a link that it followed before, once it has expired', async () => {
+    const key = `users/${worker.users.pro}/uploads/short.wav`;
+    await worker.putR2(key, tone(10));
+    const headers = { 'x-test-secret': TEST_SECRET, 'x-test-link-seconds': '1' };
+    const signed = await worker.ask(`/api/sign-file?key=${key}`, { as: worker.users.pro, headers });
+    const { url } = (await signed.json()) as { url: string };
+    expect((await worker.ask(url)).status).toBe(200);
+    await expect.poll(async () => (await worker.ask(url)).status, { timeout: 5000 }).toBe(403);
+  });
+
+  it('counts every request, however many come at once', async () => {
+    const counted = (): unknown =>
+      worker.observed(
+        `SELECT SUM(double2) AS n FROM media WHERE blob1 = 'request' AND blob2 = '/media/*' AND blob3 = '404'`,
+      );
+    const url = await worker.sign(worker.users.pro, `users/${worker.users.pro}/uploads/nowhere.wav`);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => worker.ask(url)));
+    expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 40 }, () => 404));
+    await expect.poll(counted).toEqual([{ n: 40 }]);
   });
 
   it('takes a front-end timing, and none that is too large or no object', async () => {

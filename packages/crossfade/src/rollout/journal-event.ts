@@ -105,6 +105,29 @@ export type JournalEntry =
         lostDeletes: number | null;
       };
     }
+  /** A command (`prepare`, `cutover`, …) began or ended its part of the rollout; `attempt` counts from 1. */
+  | { kind: 'run.started'; data: { command: string; attempt: number; operator: string } }
+  | {
+      kind: 'run.finished';
+      data: {
+        command: string;
+        attempt: number;
+        outcome: 'completed' | 'rolled-back' | 'failed';
+        reason: string | null;
+      };
+    }
+  /** What an operator said between phases: hold before the next one, go on, or abort (the compensations, in reverse). */
+  | { kind: 'operator.decided'; data: { decision: 'hold' | 'go' | 'abort'; as: string; note: string } }
+  /** The walk stands still before a phase because somebody said so. */
+  | { kind: 'phase.held'; data: { title: string; by: string } }
+  /** Somebody vouches for a gate: by name, for exactly the evidence that they saw, until it expires (ISO time). */
+  | {
+      kind: 'gate.signed';
+      data: { gate: string; as: string; note: string; evidenceHash: string; expiresAt: string };
+    }
+  /** A test page to one person, and their answer to it. */
+  | { kind: 'page.sent'; data: { to: string; level: number; channel: string; token: string } }
+  | { kind: 'page.acknowledged'; data: { to: string; token: string; ms: number } }
   | { kind: 'note'; data: { text: string } };
 
 export type JournalKind = JournalEntry['kind'];

@@ -56,17 +56,9 @@ interface Row {
 function toEvent(row: Row): JournalEvent {
   const seq = Number(row.seq);
   const { rollout, phase, kind, subject, data } = row;
-  // `kind` and `data` were written together from one JournalEntry by `append` below.
-  return {
-    seq,
-    id: `ev-${String(seq).padStart(6, '0')}`,
-    at: row.at.toISOString(),
-    rollout,
-    phase,
-    kind,
-    subject,
-    data,
-  };
+  const id = `ev-${String(seq).padStart(6, '0')}`;
+  // `kind` and `data` were written together from one JournalEntry by `append` below: this is where they are parsed.
+  return { seq, id, at: row.at.toISOString(), rollout, phase, kind, subject, data } as JournalEvent;
 }
 
 export async function createJournalTable(pool: Pool): Promise<void> {
