@@ -69,5 +69,8 @@ export function worldEnv(world: World, signingSecret: string): Env {
     PRODUCTION_PUBLISH_COMMAND: publishCommand(world, 'audafact.com'),
     ALERT_WEBHOOK_URL: `${world.controlUrl}/sink/on-call`,
     ALERT_WEBHOOK_SECRET: signingSecret,
+    ALERT_ACKNOWLEDGE_URL: `${world.controlUrl}/answers/{token}`,
+    ANNOUNCEMENTS_WEBHOOK_URL: `${world.controlUrl}/sink/announcements`,
+    ANNOUNCEMENTS_WEBHOOK_SECRET: signingSecret,
   };
 }
