@@ -201,10 +201,7 @@ export default defineRollout((env) => ({
     monitor: scaled(env, HOUR, 15 * SECOND),
     watch: scaled(env, 24 * HOUR, 15 * SECOND),
   },
-  notifications: [
-    ...webhook(env, 'on-call', 'ALERT', true),
-    ...webhook(env, 'announcements', 'ANNOUNCEMENTS', false),
-  ],
+  notifications: [...webhook(env, 'on-call', 'ALERT', true), ...webhook(env, 'announcements', 'ANNOUNCEMENTS', false)],
   team: {
     people: 'rollouts/audafact/on-call/people.json',
     onCall: { kind: 'file', file: 'rollouts/audafact/on-call/schedule.json' },
