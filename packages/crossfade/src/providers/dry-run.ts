@@ -8,6 +8,7 @@ import type {
   DatabaseProvider,
   DeploymentSplit,
   LifecycleRule,
+  Notifier,
   Providers,
   WorkerRoute,
   WorkerUpload,
@@ -98,12 +99,26 @@ export function createDryRun(
         staging: readingOnly(real.database.staging, calls),
         production: readingOnly(real.database.production, calls),
       },
+      channels: new Map([...real.channels].map(([name, one]) => [name, toldNobody(one, calls)])),
+      notify: real.notify.map((one) => toldNobody(one, calls)),
       frontend: {
         async publish(command, folder) {
           calls.push({ method: 'RUN', path: command.replaceAll('{folder}', JSON.stringify(folder)), body: null });
         },
       },
     },
+  };
+}
+
+/** A channel in which nobody is told or called; whoever would have been called would have answered. */
+function toldNobody({ name, pager }: Notifier, calls: PlannedCall[]): Notifier {
+  const told = async (method: string, body: unknown): Promise<void> => void calls.push({ method, path: name, body });
+  return {
+    name,
+    send: (message) => told('TELL', message),
+    ...(pager === undefined
+      ? {}
+      : { pager: { page: (page) => told('PAGE', page), answered: async () => true, close: async () => {} } }),
   };
 }
 

@@ -212,7 +212,7 @@ function describeScale(config: RolloutConfig): string {
   const lines = Object.entries(config.durations).map(
     ([name, { plannedMs, deadlineMs }]) => `${name} ${minutes(plannedMs)} → ${minutes(deadlineMs)}`,
   );
-  return `${lines.join(', ')}; DNS TTLs run ${config.dns.ttlScale} times as fast`;
+  return `${lines.join(', ')}; DNS TTLs run ${config.dns.ttlScale} times as fast, the drill's waits ${config.team.drillScale} times`;
 }
 
 /** The audience listens from before the first staging check to the end of the watch. */

@@ -211,7 +211,10 @@ export const rolloutConfigSchema = v.strictObject({
     monitor: duration,
     watch: duration,
   }),
-  notifications: v.array(v.variant('kind', [webhookChannel, pagerDutyChannel])),
+  notifications: v.pipe(
+    v.array(v.variant('kind', [webhookChannel, pagerDutyChannel])),
+    v.check((all) => new Set(all.map((one) => one.name)).size === all.length, 'expected each name once'),
+  ),
   team,
   gates,
 });

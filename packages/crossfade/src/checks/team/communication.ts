@@ -102,7 +102,7 @@ export function judgeCommunication(context: RolloutContext): Promise<Verdict> {
         });
       } else if (problems.length === 0) {
         const text = refusal(history, template, hashOf(template));
-        const mend = `see that ${template.channel} takes messages, then run the preparation again: it sends what is missing`;
+        const mend = `see that ${template.channel} takes messages, then: crossfade prepare (it sends what is missing)`;
         if (text !== null) problems.push({ text, mend });
       }
       return { message: template.name, channel: template.channel, problems };

@@ -117,7 +117,7 @@ interface Problem {
   readonly mend: string;
 }
 
-const AGAIN = 'run the preparation again: it walks the drill anew';
+const AGAIN = 'crossfade prepare (it walks the drill anew)';
 
 function drillProblems(plan: Escalation, pages: readonly (PageRecord | null)[]): Problem[] {
   return plan.levels.flatMap(({ name, last, level, waitMs }, index): Problem[] => {
@@ -126,7 +126,9 @@ function drillProblems(plan: Escalation, pages: readonly (PageRecord | null)[]):
     if (page === null) return [{ text: `level ${level} (${name}) was not called`, mend: AGAIN }];
     if (page.answeredAfterMs !== null) return [];
     if (last)
-      return [{ text: `level ${level} (${name}) did not acknowledge`, mend: `see that ${name} gets pages; ${AGAIN}` }];
+      return [
+        { text: `level ${level} (${name}) did not acknowledge`, mend: `see that ${name} gets pages, then: ${AGAIN}` },
+      ];
     const waited = next === null ? null : next.sentAt - page.sentAt;
     return waited !== null && waited < waitMs
       ? [{ text: `level ${level + 1} was called ${waited} ms after level ${level}, not ${waitMs} ms`, mend: AGAIN }]

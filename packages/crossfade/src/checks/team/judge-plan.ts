@@ -11,7 +11,7 @@ export async function judgePlan(judge: () => Promise<Verdict>): Promise<Verdict>
       summary: error.message,
       measured: error.message,
       expected: 'a plan that can be read',
-      mend: 'mend the file that is named, then run the preparation again',
+      mend: 'mend the file that is named, then: crossfade prepare',
     });
   }
 }

@@ -39,7 +39,7 @@ export async function readMessages(folder: string): Promise<MessageTemplate[]> {
 async function readMessage(name: string, file: string): Promise<MessageTemplate> {
   const [head = '', ...rest] = (await readPlanText(file)).replaceAll('\r\n', '\n').split('\n\n');
   const fields: Record<string, string> = {};
-  for (const line of head.split('\n')) {
+  for (const line of head.trim().split('\n')) {
     const [, field, value] = HEADER.exec(line) ?? [];
     if (field === undefined || value === undefined)
       throw new PlanFileError(`${file}: expected "channel: …" or "title: …", found ${JSON.stringify(line)}`);

@@ -75,7 +75,7 @@ export function judgeOnCall(context: RolloutContext): Promise<Verdict> {
         : [
             {
               text: page === null ? `${first} was sent no test page` : `${first} did not acknowledge the test page`,
-              mend: `see that ${first} gets pages, then run the preparation again: it calls them anew`,
+              mend: `see that ${first} gets pages, then: crossfade prepare (it calls them anew)`,
             },
           ]),
     ];
