@@ -1,9 +1,7 @@
 import type { DatabaseServer } from '@crossfade/database-server';
 import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
 import { Pool } from 'pg';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { approveCommand } from '../../cli/approve-command.ts';
-import { UserError } from '../../cli/user-error.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RolloutConfig } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Json } from '../../rollout/json.ts';
@@ -143,57 +141,5 @@ describe('the gates of a plan', () => {
   it('ask for the sign-offs that the config lists, and no others', () => {
     const plan = withSignOffs(config, [phase('preparation'), phase('cutover.worker'), phase('cleanup')]);
     expect(plan.map(({ gate }) => gate.map(({ id }) => id))).toEqual([[], ['sign-off.cutover'], []]);
-  });
-});
-
-describe('crossfade approve', () => {
-  const approve = (change: { gate?: string; as?: string; json?: boolean }, of = config) =>
-    approveCommand({ gate: 'cutover', as: 'Ada', note: 'n', json: false, ...change }, journal, of);
-
-  it('signs, and says what was proven and what was not', async () => {
-    await measure('staging.worker.auth', 1, 'staging');
-    await measure('staging.r2.uploads', 1, 'staging', false);
-    const out = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
-    try {
-      expect(await approve({})).toBe(0);
-      expect(await approve({ json: true })).toBe(0);
-      const [text, json] = out.mock.calls.map(([chunk]) => String(chunk));
-      expect(text).toMatch(
-        /^Ada signed for cutover until .*\n {2}1 of 2 claims are proven\n {2}not proven: staging\.r2\.uploads/,
-      );
-      expect(JSON.parse(json ?? '')).toMatchObject({ gate: 'cutover', claims: { proven: 1 } });
-    } finally {
-      out.mockRestore();
-    }
-  });
-
-  it.each([
-    [
-      'an unknown gate',
-      { gate: 'moon' },
-      config,
-      'no gate "moon" waits for a sign-off; there are: cutover',
-      'CROSSFADE_GATE_UNKNOWN',
-    ],
-    [
-      'no name',
-      { as: ' ' },
-      config,
-      'a sign-off for cutover needs a name: who vouches for it?',
-      'CROSSFADE_NAME_MISSING',
-    ],
-    ['no evidence yet', {}, config, 'there is no evidence yet that cutover could rest on', 'CROSSFADE_NO_EVIDENCE'],
-    [
-      'a config that asks for none',
-      {},
-      { gates: { ...gates, signOffs: [] } } as unknown as RolloutConfig,
-      'no gate "cutover" waits for a sign-off; gates.signOffs of the config is empty',
-      'CROSSFADE_GATE_UNKNOWN',
-    ],
-  ])('refuses with %s', async (_name, change, of, message, code) => {
-    const error = await approve(change, of).catch((error: unknown) => error);
-    expect(error).toBeInstanceOf(UserError);
-    expect(error).toMatchObject({ message, code, exitCode: 2 });
-    expect(await journal.read()).toEqual([]);
   });
 });
