@@ -38,6 +38,8 @@ export function journalLine(event: JournalEvent): string | null {
       return `rollback ${event.data.complete ? 'complete' : 'incomplete'}: served again after ${event.data.recoveredMs ?? '?'} ms, ${event.data.lostUploads ?? '?'} uploads lost`;
     case 'transfer.finished':
       return `transfer (${event.data.pass}): ${event.data.verified} of ${event.data.objects} verified`;
+    case 'message.sent':
+      return `message ${event.data.message} to ${event.data.channel}: ${event.data.refused ?? 'taken'}`;
     case 'traffic.counted':
       return `traffic: ${event.data.requests} requests, ${event.data.failed} failed`;
     case 'rollout.started':

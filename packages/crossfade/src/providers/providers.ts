@@ -14,7 +14,12 @@ export interface Providers {
   /** HTTP as the public does it: names resolved through the configured resolvers, not this machine's. */
   readonly http: PublicHttp;
   readonly frontend: FrontendPublisher;
+  /** Where alerts go. */
   readonly notify: readonly Notifier[];
+  /** Every channel of the config, by its name. */
+  readonly channels: ReadonlyMap<string, Notifier>;
+  /** Who is on call. */
+  readonly onCall: OnCallProvider;
   /** Lets the platform's clock be told the time; `null` where it cannot be (everywhere but in a rehearsal). */
   readonly clock: PlatformClock | null;
   /** Real users' requests as somebody outside counts them; `null` where nobody does (then analytics serve). */
@@ -265,6 +270,45 @@ export interface Notifier {
     dedupKey: string;
     details: Json;
   }): Promise<void>;
+  /** Absent where nobody can answer through this channel. */
+  readonly pager?: Pager;
+}
+
+export interface Page {
+  /** The person's name, and their address in this channel. */
+  readonly to: string;
+  readonly address: string;
+  readonly title: string;
+  readonly text: string;
+  /** The same token is the same page, however often it is sent. */
+  readonly token: string;
+  /** Level of the escalation; 0 for whoever is on call. */
+  readonly level: number;
+  /** `false` in a drill, for a level that is to leave the page to the next one. */
+  readonly answerWanted: boolean;
+}
+
+/** Calls one person, and learns whether they answered. Methods throw `ProviderError`. */
+export interface Pager {
+  page(page: Page): Promise<void>;
+  answered(token: string): Promise<boolean>;
+  /** The test is over: nobody is to be called again for it. */
+  close(token: string): Promise<void>;
+}
+
+/** One person's turn. Epoch ms; `until` is no more part of it. */
+export interface Shift {
+  readonly person: string;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Wherever the schedule is kept. Throws `ProviderError`, or `PlanFileError` for a file of the team's. */
+export interface OnCallProvider {
+  /** Words for where it is kept, for a person who is to mend it. */
+  readonly place: string;
+  /** Turns that touch this time (epoch ms), in no order. Of two at once the first listed is called. */
+  shifts(from: number, until: number): Promise<readonly Shift[]>;
 }
 
 /** Puts a built front end where the public finds it. */

@@ -18,6 +18,7 @@ import { verdict } from '../rollout/verdict.ts';
 import { createAudienceControl } from './audience-control.ts';
 import { publishFrontend } from '../phases/environment/frontend-step.ts';
 import { createPlatformClock } from './platform-clock.ts';
+import { withOperator } from './operator.ts';
 import type { Places } from './places.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
 import type { Scenario } from './scenario.ts';
@@ -110,10 +111,13 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
       config,
       providers,
       plan: withAudience(
-        rolloutPlan(config, {
-          places: { archive: join(places.archives, state.rollout), evidence: evidenceFolder },
-          journeys: options.journeys,
-        }),
+        withOperator(
+          config,
+          rolloutPlan(config, {
+            places: { archive: join(places.archives, state.rollout), evidence: evidenceFolder },
+            journeys: options.journeys,
+          }),
+        ),
         providers,
       ),
       sentinel,

@@ -71,5 +71,8 @@ export function worldEnv(world: World, signingSecret: string): Env {
     PRODUCTION_RESTORE_COMMAND: pagesCommand(world, 'audafact.com', '--restore'),
     ALERT_WEBHOOK_URL: `${world.controlUrl}/sink/on-call`,
     ALERT_WEBHOOK_SECRET: signingSecret,
+    ALERT_ACKNOWLEDGE_URL: `${world.controlUrl}/answers/{token}`,
+    ANNOUNCEMENTS_WEBHOOK_URL: `${world.controlUrl}/sink/announcements`,
+    ANNOUNCEMENTS_WEBHOOK_SECRET: signingSecret,
   };
 }

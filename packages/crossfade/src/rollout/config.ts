@@ -79,6 +79,58 @@ const duration = v.strictObject({
   deadlineMs: positive,
 });
 
+/** A generic webhook. With `acknowledgeUrl`, asked for each page's `{token}`, whoever is paged can answer. */
+const webhookChannel = v.strictObject({
+  name,
+  kind: v.literal('webhook'),
+  url,
+  secret: v.optional(secret),
+  acknowledgeUrl: v.optional(v.pipe(url, v.includes('{token}', 'expected {token} in the address'))),
+  /** Whether alerts go there too: what the public reads gets announcements only. */
+  alerts: v.boolean(),
+});
+const pagerDutyChannel = v.strictObject({
+  name,
+  kind: v.literal('pagerduty'),
+  /** `https://events.pagerduty.com`, in Europe `https://events.eu.pagerduty.com`. */
+  eventsBaseUrl: url,
+  routingKeySecret: secret,
+  /** `https://api.pagerduty.com`: where the answers to pages are read. */
+  apiBaseUrl: url,
+  apiToken: secret,
+  alerts: v.boolean(),
+});
+
+/** Who is on call: the team's own file, an iCalendar (a file or its secret address), or a schedule of PagerDuty's. */
+const onCall = v.variant('kind', [
+  v.strictObject({ kind: v.literal('file'), file: name }),
+  v.strictObject({ kind: v.literal('icalendar'), file: name }),
+  v.strictObject({ kind: v.literal('icalendar-url'), secretUrl: url }),
+  v.strictObject({ kind: v.literal('pagerduty'), apiBaseUrl: url, apiToken: secret, scheduleId: name }),
+]);
+
+/** The people's side. Files and folders are relative to the repository. */
+const team = v.strictObject({
+  /** Names and contacts. */
+  people: name,
+  onCall,
+  /** Folder of the messages. */
+  communications: name,
+  escalation: name,
+  /** How long a test page may wait for its answer, ms. */
+  answerWithinMs: positive,
+  /** How much faster than the plan's minutes the drill waits; 1 everywhere but in a rehearsal. */
+  drillScale: v.pipe(v.number(), v.minValue(1)),
+});
+
+const gates = v.strictObject({
+  /** Gates that hold only when somebody signed for them (`crossfade approve`). */
+  signOffs: v.array(v.picklist(['cutover', 'cleanup'])),
+  signOffExpiresMs: positive,
+  /** How long staging's verdicts count. */
+  validationExpiresMs: positive,
+});
+
 /** Everything that a rollout needs to know of one app. Unknown fields are errors. */
 export const rolloutConfigSchema = v.strictObject({
   name,
@@ -161,7 +213,9 @@ export const rolloutConfigSchema = v.strictObject({
     monitor: duration,
     watch: duration,
   }),
-  notifications: v.array(v.strictObject({ name, kind: v.literal('webhook'), url, secret: v.optional(secret) })),
+  notifications: v.array(v.variant('kind', [webhookChannel, pagerDutyChannel])),
+  team,
+  gates,
 });
 
 export type RolloutConfig = v.InferOutput<typeof rolloutConfigSchema>;

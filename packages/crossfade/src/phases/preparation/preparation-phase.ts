@@ -1,4 +1,7 @@
 import { bucketRulesCheck } from '../../checks/r2/rules-check.ts';
+import { communicationCheck } from '../../checks/team/communication.ts';
+import { escalationCheck } from '../../checks/team/escalation.ts';
+import { onCallCheck } from '../../checks/team/on-call.ts';
 import type { Phase } from '../../rollout/plan.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
@@ -8,6 +11,7 @@ import { copyStep } from './copy-step.ts';
 import { fileKeysStep } from './file-keys.ts';
 import { fromStaging, rollbackRehearsedCheck, signalArrivesCheck, STAGING_CLAIMS } from './readiness-checks.ts';
 import { rollbackRehearsalStep } from './rollback-rehearsal.ts';
+import { teamSteps } from './team-steps.ts';
 import { lowerTtlStep, ttlRunOutCheck } from './ttl-step.ts';
 import { bypassStep, candidateStep, workerDeployedCheck } from './worker-steps.ts';
 
@@ -37,6 +41,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
       { kind: 'step', step: copyStep() },
       { kind: 'step', step: fileKeysStep() },
       { kind: 'step', step: rollbackRehearsalStep() },
+      ...teamSteps().map((step) => ({ kind: 'step' as const, step })),
       {
         kind: 'checks',
         id: 'checklist',
@@ -48,6 +53,9 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
           ttlRunOutCheck(),
           signalArrivesCheck('production', 'preCutover.production.monitoringReady'),
           rollbackRehearsedCheck(),
+          onCallCheck(),
+          communicationCheck(),
+          escalationCheck(),
         ],
       },
       // Said, not demanded: the lines of the checklist whose measures are not all built yet.
