@@ -47,6 +47,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
         id: 'checklist',
         mustPass: true,
         checks: [
+          fromStaging('allTestsPassing', 'All fifteen of staging are proven', STAGING_CLAIMS),
           signalArrivesCheck('staging', 'preCutover.staging.monitoringOperational'),
           workerDeployedCheck(),
           bucketRulesCheck('production', ['preCutover.production.r2Configured']),
@@ -57,13 +58,6 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
           communicationCheck(),
           escalationCheck(),
         ],
-      },
-      // Said, not demanded: the lines of the checklist whose measures are not all built yet.
-      {
-        kind: 'checks',
-        id: 'outlook',
-        mustPass: false,
-        checks: [fromStaging('allTestsPassing', 'All fifteen of staging are proven', STAGING_CLAIMS)],
       },
     ],
   };

@@ -15,6 +15,7 @@ import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
+import { stagingIdentityCheck } from './staging-identity.ts';
 
 type WorkerBefore = { split: DeploymentSplit[] | null };
 
@@ -77,6 +78,7 @@ export function stagingValidation(journeys: readonly Check[], mustPass: boolean)
       id: 'validation',
       mustPass,
       checks: [
+        stagingIdentityCheck(),
         endpointsCheck('staging', ['staging.worker.endpoints']),
         authCheck('staging', ['staging.worker.auth']),
         rateLimitingCheck('staging', ['staging.worker.rateLimiting']),
