@@ -43,7 +43,6 @@ function environment(
       },
     },
     database: { url: of('DATABASE_URL') },
-    hyperdriveId: of('HYPERDRIVE_ID'),
     testUsers: users(env, `${prefix}_TEST_USER`),
     limitUsers: users(env, `${prefix}_LIMIT_USER`),
     ...(prefix === 'STAGING' ? { testSecret: of('TEST_SECRET') } : {}),

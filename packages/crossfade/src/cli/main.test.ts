@@ -38,8 +38,7 @@ function nobodysEnvironment(): Record<string, string> {
     [`${prefix}_SUPABASE_S3_ENDPOINT`]: nowhere,
     [`${prefix}_SUPABASE_S3_REGION`]: 'eu',
     [`${prefix}_SUPABASE_BUCKET`]: 'media',
-    [`${prefix}_DATABASE_URL`]: 'postgresql://canary@127.0.0.1:1/x',
-    [`${prefix}_HYPERDRIVE_ID`]: 'id',
+    [`${prefix}_DATABASE_URL`]: 'postgresql://canary:canary-password@127.0.0.1:1/x',
     ...Object.fromEntries(
       [
         'SUPABASE_ANON_KEY',

@@ -15,7 +15,7 @@ import { buildStagingReport, type StagingReport } from '../report/staging-report
 import { stagingPage } from '../report/staging-page.ts';
 import type { Env, RolloutConfig } from '../rollout/config.ts';
 import type { RolloutContext } from '../rollout/context.ts';
-import type { Part, Sentinel } from '../rollout/plan.ts';
+import type { Part, Sentinel, Step } from '../rollout/plan.ts';
 import { createRedaction, secretsOf } from '../rollout/redaction.ts';
 import { toJson } from '../rollout/json.ts';
 import { EXIT } from './exit-codes.ts';
@@ -44,8 +44,11 @@ export async function stageCommand(flags: CommandFlags, action: string | undefin
   const providers = createProviders(config, clockUrl === undefined ? {} : { clock: createPlatformClock(clockUrl) });
   try {
     if (action === undefined) await refuseForeign(config, providers, flags['take-over'] === true);
-    if (flags['dry-run'] === true) return await dryRun(config, providers, action, flags.json === true);
-    const parts = action === 'validate' ? stagingValidation(audafactJourneys(), false) : stagingStepParts();
+    // Validating changes nothing but the canaries' own files, which it removes.
+    const takeOver = flags['take-over'] === true;
+    if (flags['dry-run'] === true)
+      return await dryRun(config, providers, action === undefined ? stagingSteps(takeOver) : [], flags.json === true);
+    const parts = action === 'validate' ? stagingValidation(audafactJourneys(), false) : stagingStepParts(takeOver);
     return await runParts({ flags, env, config, providers, parts, validate: action === 'validate' });
   } finally {
     await providers.close();
@@ -64,12 +67,7 @@ async function refuseForeign(config: RolloutConfig, providers: Providers, takeOv
 }
 
 /** Prints the very calls that `stage` would make, in order, and makes none. */
-async function dryRun(
-  config: RolloutConfig,
-  real: Providers,
-  action: string | undefined,
-  json: boolean,
-): Promise<number> {
+async function dryRun(config: RolloutConfig, real: Providers, steps: readonly Step[], json: boolean): Promise<number> {
   const { providers, calls } = createDryRun(real, config);
   const nothing = async (): Promise<never> => {
     throw new Error('a dry run keeps nothing');
@@ -84,8 +82,7 @@ async function dryRun(
     keep: nothing,
     placeFor: nothing,
   };
-  // Validating changes nothing but the canaries' own files, which it removes.
-  if (action === undefined) for (const step of stagingSteps()) await step.run(context, await step.look(context));
+  for (const step of steps) await step.run(context, await step.look(context));
   const redaction = createRedaction(secretsOf(config));
   const shown = calls.map((call) => redaction.json(toJson(call)));
   if (json) process.stdout.write(`${JSON.stringify({ calls: shown, next: ['crossfade stage'] }, null, 2)}\n`);

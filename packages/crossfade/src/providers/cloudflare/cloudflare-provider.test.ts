@@ -14,6 +14,8 @@ const upload = {
   tag: 'tag',
   message: 'message',
 };
+const record = { type: 'A', name: 'media.audafact.com', content: '192.0.2.1', ttl: 1, proxied: true, comment: null };
+const origin = { host: 'db.example.com', port: 5432, database: 'postgres', user: 'worker', password: CANARY };
 
 /** Every method of the provider. A new one that is not named here does not compile. */
 const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProvider) => Promise<unknown>>> = {
@@ -37,7 +39,13 @@ const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProv
   deleteQueue: (cf) => cf.deleteQueue('id'),
   telemetry: (cf) => cf.telemetry('SELECT 1'),
   listDnsRecords: (cf) => cf.listDnsRecords('media.audafact.com'),
+  createDnsRecord: (cf) => cf.createDnsRecord(record),
   patchDnsRecord: (cf) => cf.patchDnsRecord('id', { ttl: 60 }),
+  deleteDnsRecord: (cf) => cf.deleteDnsRecord('id'),
+  listHyperdrives: (cf) => cf.listHyperdrives(),
+  createHyperdrive: (cf) => cf.createHyperdrive('database', origin),
+  updateHyperdrive: (cf) => cf.updateHyperdrive('id', 'database', origin),
+  deleteHyperdrive: (cf) => cf.deleteHyperdrive('id'),
   listRoutes: (cf) => cf.listRoutes(),
   createRoute: (cf) => cf.createRoute('media.audafact.com/*', 'media'),
   deleteRoute: (cf) => cf.deleteRoute('id'),
@@ -56,6 +64,8 @@ const WITHOUT_RESULT: ReadonlySet<string> = new Set([
   'putLifecycle',
   'putCors',
   'deleteRoute',
+  'deleteDnsRecord',
+  'deleteHyperdrive',
   'getLifecycle',
   'getCors',
 ]);
