@@ -165,6 +165,19 @@ describe('a config', () => {
     await expect(failure).rejects.not.toMatchObject({ message: expect.stringContaining('canary-token') });
   });
 
+  it.each(['postgresql://reader@db.example.com/canary', 'https://u:canary-p@db.example.com/x', 'db.example.com'])(
+    'whose database is told as %s says what Hyperdrive needs',
+    async (url) => {
+      const failure = loadConfig(CONFIG, { ...nobodysEnvironment(), STAGING_DATABASE_URL: url });
+      await expect(failure).rejects.toMatchObject({
+        message: expect.stringContaining(
+          'environments.staging.database.url: expected postgresql://user:password@host:port/database',
+        ),
+      });
+      await expect(failure).rejects.not.toMatchObject({ message: expect.stringContaining('canary') });
+    },
+  );
+
   it('with a field that nobody knows is refused by that name', async () => {
     const file = await configFile('unknown.ts', 'export default { colour: 1 };');
     await expect(loadConfig(file, {})).rejects.toMatchObject({
