@@ -12,6 +12,7 @@ function environment(
   names: { worker: string; bucket: string; media: string; frontend: string; branch: string },
 ) {
   const of = (name: string): string => env[`${prefix}_${name}`] ?? '';
+  const hyperdriveId = env[`${prefix}_HYPERDRIVE_ID`];
   return {
     worker: {
       name: names.worker,
@@ -47,7 +48,8 @@ function environment(
       },
     },
     database: { url: of('DATABASE_URL') },
-    hyperdriveId: of('HYPERDRIVE_ID'),
+    // Without one of the team's own Crossfade keeps one.
+    ...(hyperdriveId === undefined ? {} : { hyperdriveId }),
     testUsers: users(env, `${prefix}_TEST_USER`),
     limitUsers: users(env, `${prefix}_LIMIT_USER`),
     ...(prefix === 'STAGING' ? { testSecret: of('TEST_SECRET') } : {}),

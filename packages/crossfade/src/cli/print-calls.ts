@@ -1,4 +1,4 @@
-import type { PlannedCall } from '../providers/dry-run.ts';
+import type { PlannedCall } from '../providers/planned-call.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { toJson } from '../rollout/json.ts';
 import { createRedaction, secretsOf } from '../rollout/redaction.ts';

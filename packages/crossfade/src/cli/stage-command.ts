@@ -27,12 +27,13 @@ export async function stageCommand(flags: CommandFlags, action: string | undefin
       `stage takes no argument ${JSON.stringify(action)}`,
       'see: crossfade --help',
     );
+  const takeOver = flags['take-over'] === true;
   const { config, providers } = await openProviders(flags);
   try {
-    if (action === undefined) await refuseForeign(config, providers, flags['take-over'] === true);
+    if (action === undefined) await refuseForeign(config, providers, takeOver);
     if (flags['dry-run'] === true) {
       // Validating changes nothing but the canaries' own files, which it removes.
-      const parts = action === undefined ? stagingStepParts() : [];
+      const parts = action === undefined ? stagingStepParts(takeOver) : [];
       const plan = { phases: [stagingPhase({ deadlineMs: PATIENCE_MS, parts })], rollbacks: {} };
       const run = { config, providers, rollout: `${config.name}-staging`, history: [] };
       return printCalls(await callsOf(plan, run), flags.json === true, 'stage');
@@ -40,7 +41,7 @@ export async function stageCommand(flags: CommandFlags, action: string | undefin
   } finally {
     await providers.close();
   }
-  const parts = action === 'validate' ? stagingValidation(audafactJourneys(), false) : stagingStepParts();
+  const parts = action === 'validate' ? stagingValidation(audafactJourneys(), false) : stagingStepParts(takeOver);
   return runParts({ flags, parts, validate: action === 'validate' });
 }
 
