@@ -105,6 +105,8 @@ export function applyOperatorEvent(state: OperatorState, event: JournalEvent): v
       break;
     case 'compensation.finished':
       state.taken = state.taken.filter((step) => !isThis(step));
+      // Tried once more by a controller that was started again, and it worked.
+      state.notUndone = state.notUndone.filter((title) => title !== event.data.title);
       break;
     case 'compensation.failed':
       state.notUndone.push(event.data.title);
