@@ -1,11 +1,8 @@
 import { userInfo } from 'node:os';
-import { Pool } from 'pg';
-import { openJournal } from '../rollout/journal.ts';
-import { createRedaction, secretsOf } from '../rollout/redaction.ts';
+import type { Pool } from 'pg';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
-import { openProviders, whichRollout } from './open-rollout.ts';
-import { openRolloutDatabase } from './rollout-database.ts';
+import { withJournal } from './rollout-journal.ts';
 import { UserError } from './user-error.ts';
 
 const SAID = {
@@ -16,12 +13,7 @@ const SAID = {
 
 /** `crossfade hold | approve | abort`: tells the process that drives the rollout, on whatever machine that is. */
 export async function decideCommand(decision: 'hold' | 'go' | 'abort', flags: CommandFlags): Promise<number> {
-  const { env, config, providers } = await openProviders(flags);
-  await providers.close();
-  const database = await openRolloutDatabase(env);
-  const pool = new Pool({ connectionString: database.url, max: 1 });
-  try {
-    const rollout = await whichRollout(database.url, config.name, false);
+  return withJournal(flags, async ({ pool, journal, rollout }) => {
     const driver = await driverOf(pool, rollout);
     if (driver === null)
       throw new UserError(
@@ -30,17 +22,13 @@ export async function decideCommand(decision: 'hold' | 'go' | 'abort', flags: Co
         decision === 'abort' ? 'take it back yourself: crossfade rollback full' : 'go on with it: crossfade cutover',
         EXIT.failed,
       );
-    const journal = openJournal(pool, rollout, createRedaction(secretsOf(config)).json);
     const data = { decision, as: flags.as ?? userInfo().username, note: flags.note ?? '' };
     await journal.append({ kind: 'operator.decided', data }, { phase: null });
     const next = ['crossfade status'];
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ rollout, ...data, driver, next })}\n`);
     process.stderr.write(`  ${rollout}, driven by ${driver}, ${SAID[decision]}\n`);
     return EXIT.done;
-  } finally {
-    await pool.end();
-    await database.close();
-  }
+  });
 }
 
 /** Who drives a rollout, in words; `null` when its lock is free. */

@@ -29,9 +29,11 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --as NAME                 who drives it (default: the system's user)
   crossfade hold | approve | abort
                                 what the process that drives the rollout is told, from any machine
+  crossfade approve GATE        signs for a gate's evidence as it is now
       --as NAME  --note TEXT    who says so, and why
   crossfade rollback immediate | dns | full | data
                                 takes production back by hand
+  crossfade dashboard           the control room of the rollout that is under way
   crossfade status [--json]     what the last rehearsal's journal says
       --env FILE                what the real rollout's says
   crossfade doctor              what is missing on this machine, and how to get it
@@ -104,7 +106,11 @@ async function main(): Promise<number> {
     case 'abort':
       return (await import('./decide-command.ts')).decideCommand(command, values);
     case 'approve':
-      return (await import('./decide-command.ts')).decideCommand('go', values);
+      return rest[0] === undefined
+        ? (await import('./decide-command.ts')).decideCommand('go', values)
+        : (await import('./sign-command.ts')).signCommand(rest[0], values);
+    case 'dashboard':
+      return (await import('./dashboard-command.ts')).dashboardCommand(values);
     case 'status':
       return (await import('./status-command.ts')).statusCommand(values);
     case 'doctor':

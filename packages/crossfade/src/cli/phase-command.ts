@@ -10,6 +10,7 @@ import { openRollout } from './open-rollout.ts';
 import { exitCodeOf, handWork } from './outcome.ts';
 import { partOf, PHASE_COMMANDS, type PhaseCommand } from './phase-commands.ts';
 import { printCalls } from './print-calls.ts';
+import { openRolloutRoom } from './rollout-room.ts';
 import { createTerminalView } from './terminal-view.ts';
 import { UserError } from './user-error.ts';
 
@@ -25,9 +26,17 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
     begins: command === 'prepare',
     signal,
   });
-  const { controller, config, rollout } = opened;
+  const { controller, config, rollout, evidenceFolder } = opened;
+  const { journal, decide } = controller;
+  const room = await openRolloutRoom({ flags, journal, config, evidenceFolder, decide, say: view.say }).catch(
+    async (error: unknown) => {
+      await opened.close();
+      throw error;
+    },
+  );
   try {
     view.heading(`${rollout}: ${command}${controller.part.resumed ? ' goes on' : ''}`);
+    view.say(`control room: ${room.url}`);
     view.follow(controller.journal, config, controller.titles);
     const outcome = await controller.run();
     if (command === 'archive' && outcome.outcome === 'completed')
@@ -52,6 +61,7 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
     throw error;
   } finally {
     view.end();
+    await room.close();
     await opened.close();
   }
 }
