@@ -12,6 +12,7 @@ function environment(
   names: { worker: string; bucket: string; media: string; frontend: string; branch: string },
 ) {
   const of = (name: string): string => env[`${prefix}_${name}`] ?? '';
+  const hyperdriveId = env[`${prefix}_HYPERDRIVE_ID`];
   return {
     worker: {
       name: names.worker,
@@ -27,6 +28,10 @@ function environment(
       publishCommand:
         env[`${prefix}_PUBLISH_COMMAND`] ??
         `npx wrangler pages deploy {folder} --project-name audafact --branch ${names.branch}`,
+      // Pages keeps every deployment: note the id of the one that serves before the cutover.
+      restoreCommand:
+        env[`${prefix}_RESTORE_COMMAND`] ??
+        'curl --fail -X POST -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "https://api.cloudflare.com/client/v4/accounts/$CLOUDFLARE_ACCOUNT_ID/pages/projects/audafact/deployments/$PAGES_DEPLOYMENT_BEFORE/rollback"',
     },
     supabase: {
       url: of('SUPABASE_URL'),
@@ -43,7 +48,8 @@ function environment(
       },
     },
     database: { url: of('DATABASE_URL') },
-    hyperdriveId: of('HYPERDRIVE_ID'),
+    // Without one of the team's own Crossfade keeps one.
+    ...(hyperdriveId === undefined ? {} : { hyperdriveId }),
     testUsers: users(env, `${prefix}_TEST_USER`),
     limitUsers: users(env, `${prefix}_LIMIT_USER`),
     ...(prefix === 'STAGING' ? { testSecret: of('TEST_SECRET') } : {}),

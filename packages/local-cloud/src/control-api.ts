@@ -58,6 +58,10 @@ export async function startControlApi(
     await parts.pages.deploy(host, folder);
     return context.json({ ok: true });
   });
+  app.post('/pages/restore', async (context) => {
+    parts.pages.restore(v.parse(v.object({ host: v.string() }), await context.req.json()).host);
+    return context.json({ ok: true });
+  });
   app.post('/sink/:name', async (context) => {
     const kept = sinks.get(context.req.param('name')) ?? [];
     const message: unknown = await context.req.json();

@@ -94,7 +94,8 @@ function chosenScenario(name: string): Scenario {
   );
 }
 
-function chosenPort(text: string | undefined): RehearsalChoice['port'] {
+/** @throws UserError */
+export function chosenPort(text: string | undefined): RehearsalChoice['port'] {
   if (text === undefined) return { port: DEFAULT_PORT, fixed: false };
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return { port, fixed: true };

@@ -1,6 +1,9 @@
 import type { Readable } from 'node:stream';
+import type { HyperdriveProvider } from './cloudflare/hyperdrive.ts';
 import type { Json } from '../rollout/json.ts';
 import type { EnvironmentName } from '../rollout/config.ts';
+
+export type { HyperdriveConfig, HyperdriveOrigin } from './cloudflare/hyperdrive.ts';
 
 /** Everything outside of this process that a rollout talks to. Phases and checks know these interfaces only. */
 export interface Providers {
@@ -116,7 +119,7 @@ export interface HttpStatusCount {
 }
 
 /** The part of Cloudflare's API v4 that a rollout needs. Methods throw `ProviderError`. */
-export interface CloudflareProvider {
+export interface CloudflareProvider extends HyperdriveProvider {
   /** Uploads and deploys at once: what a script with Durable Object classes needs. */
   uploadScript(script: string, upload: WorkerUpload): Promise<WorkerVersion>;
   /** Uploads without deploying. */
@@ -145,7 +148,9 @@ export interface CloudflareProvider {
   /** Rows of a SELECT over what Workers wrote to Analytics Engine. */
   telemetry(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   listDnsRecords(name: string): Promise<readonly DnsRecord[]>;
+  createDnsRecord(record: Omit<DnsRecord, 'id'>): Promise<DnsRecord>;
   patchDnsRecord(id: string, change: Partial<Omit<DnsRecord, 'id'>>): Promise<DnsRecord>;
+  deleteDnsRecord(id: string): Promise<void>;
   listRoutes(): Promise<readonly WorkerRoute[]>;
   createRoute(pattern: string, script: string): Promise<WorkerRoute>;
   deleteRoute(id: string): Promise<void>;
@@ -315,6 +320,8 @@ export interface OnCallProvider {
 export interface FrontendPublisher {
   /** Runs the team's command on the folder. Throws `ProviderError` with what the command said. */
   publish(command: string, folder: string): Promise<void>;
+  /** Runs the team's command that brings an earlier build back. Throws `ProviderError` with what the command said. */
+  restore(command: string, build: string): Promise<void>;
 }
 
 export interface PlatformClock {

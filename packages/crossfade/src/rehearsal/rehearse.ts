@@ -5,6 +5,7 @@ import { findDatabaseServer, startDatabaseServer, type DatabaseServer } from '@c
 import { attachWorld, heartbeat, startWorld, stopWorld } from '@crossfade/local-cloud';
 import type { World } from '@crossfade/local-cloud/world';
 import type { RolloutConfig } from '../rollout/config.ts';
+import { thisOperator } from '../engine/operator-session.ts';
 import { openController, type Controller } from '../engine/controller.ts';
 import type { WalkOutcome } from '../engine/walk.ts';
 import { startSampler } from '../monitor/metrics-sampler.ts';
@@ -98,13 +99,13 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     });
     undo.push(() => providers.close());
     // Production's front end is the app's own release, which this rollout finds in place.
-    await publishFrontend(config, providers, 'production', say);
+    await publishFrontend(config, providers, 'production', say, 'before');
     const evidenceFolder = join(places.evidence, state.rollout);
     const sentinel = createSentinel();
     const controller = await openController({
       databaseUrl: database.url('crossfade'),
       rollout: state.rollout,
-      resumed: options.resume,
+      operator: thisOperator('rehearse'),
       scenario: scenario.name,
       scale: describeScale(config),
       config,

@@ -16,6 +16,16 @@ const s3 = v.strictObject({
   secretAccessKey: secret,
 });
 
+/** What Hyperdrive has to be told of a database: who, where and which. */
+function isDatabaseUrl(text: string): boolean {
+  const parsed = URL.canParse(text) ? new URL(text) : null;
+  return (
+    parsed !== null &&
+    /^postgres(ql)?:$/.test(parsed.protocol) &&
+    [parsed.username, parsed.password, parsed.hostname, parsed.pathname.slice(1)].every((part) => part !== '')
+  );
+}
+
 const tier = v.picklist(['free', 'pro', 'enterprise']);
 const testUser = v.strictObject({ email: name, password: secret, tier });
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -47,6 +57,8 @@ const environment = v.strictObject({
     source: name,
     /** Publishes a built folder: `{folder}` is replaced by its path. */
     publishCommand: v.pipe(v.string(), v.includes('{folder}', 'expected {folder} in the command')),
+    /** Brings back the release from before: `{build}` is replaced by what its `config.json` calls itself. */
+    restoreCommand: name,
   }),
   supabase: v.strictObject({
     url,
@@ -60,8 +72,11 @@ const environment = v.strictObject({
     bucket: name,
     s3,
   }),
-  database: v.strictObject({ url: secret }),
-  hyperdriveId: name,
+  database: v.strictObject({
+    url: v.pipe(secret, v.check(isDatabaseUrl, 'expected postgresql://user:password@host:port/database')),
+  }),
+  /** A Hyperdrive config of the team's own; without it Crossfade keeps one for the environment's database. */
+  hyperdriveId: v.optional(name),
   /** Users that checks sign in as; they own nothing but what the checks make. */
   testUsers: v.pipe(v.array(testUser), v.minLength(2)),
   /** One more of each tier: the checks of limits fill their ledgers, so nobody else may use them. */

@@ -4,6 +4,7 @@ import { escalationCheck } from '../../checks/team/escalation.ts';
 import { onCallCheck } from '../../checks/team/on-call.ts';
 import type { Phase } from '../../rollout/plan.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
+import { hyperdriveStep } from '../environment/hyperdrive-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
@@ -34,6 +35,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
       { kind: 'step', step: lowerTtlStep() },
       { kind: 'step', step: bucketStep('production', []) },
       { kind: 'step', step: queueStep('production') },
+      { kind: 'step', step: hyperdriveStep('production') },
       { kind: 'step', step: limitsStep('production') },
       { kind: 'step', step: bypassStep() },
       { kind: 'step', step: candidateStep() },
@@ -47,6 +49,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
         id: 'checklist',
         mustPass: true,
         checks: [
+          fromStaging('allTestsPassing', 'All fifteen of staging are proven', STAGING_CLAIMS),
           signalArrivesCheck('staging', 'preCutover.staging.monitoringOperational'),
           workerDeployedCheck(),
           bucketRulesCheck('production', ['preCutover.production.r2Configured']),
@@ -57,13 +60,6 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
           communicationCheck(),
           escalationCheck(),
         ],
-      },
-      // Said, not demanded: the lines of the checklist whose measures are not all built yet.
-      {
-        kind: 'checks',
-        id: 'outlook',
-        mustPass: false,
-        checks: [fromStaging('allTestsPassing', 'All fifteen of staging are proven', STAGING_CLAIMS)],
       },
     ],
   };
