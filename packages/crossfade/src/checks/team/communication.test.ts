@@ -86,8 +86,8 @@ describe('the messages', () => {
 
 describe('a dry run', () => {
   it('writes down whom it would call and what it would say, and tells nobody', async () => {
-    const real = { ...team().context.providers, notify: [], database: { staging: null, production: null } };
-    const config = { cloudflare: { apiBaseUrl: 'http://127.0.0.1:1', apiToken: 'no token' } };
+    const real = { ...team().context.providers, notify: [], database: {}, r2: {} };
+    const config = { environments: {}, cloudflare: { apiBaseUrl: 'http://127.0.0.1:1', apiToken: 'no token' } };
     const { providers, calls } = createDryRun(real as unknown as Providers, config as unknown as RolloutConfig);
     await testPage.run({ ...team().context, providers }, null);
     await testMessages.run({ ...team().context, providers }, null);

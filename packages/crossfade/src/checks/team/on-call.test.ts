@@ -74,10 +74,25 @@ describe('who is on call', () => {
     expect(new Set(tokens).size).toBe(2);
   });
 
+  it('is called again when the last answer is too old', async () => {
+    await team().perform(testPage);
+    team().config.gates.validationExpiresMs = 0;
+    expect(await team().judge(onCallCheck())).toMatchObject({
+      status: 'fail',
+      summary: expect.stringContaining('Ada was sent no test page in the last'),
+    });
+    team().config.gates.validationExpiresMs = 24 * 3600_000;
+    expect(await team().perform(testPage)).toMatchObject({ status: 'pass' });
+    expect(await team().arrived('on-call')).toHaveLength(2);
+  });
+
   it('is not proven by a page to somebody else', async () => {
     await team().perform(testPage);
     await team().write('schedule.json', { shifts: [shift('Cleo', -1, 48)] });
-    expect(await team().judge(onCallCheck())).toMatchObject({ status: 'fail', summary: 'Cleo was sent no test page' });
+    expect(await team().judge(onCallCheck())).toMatchObject({
+      status: 'fail',
+      summary: 'Cleo was sent no test page in the last 24 h',
+    });
   });
 
   it.each([

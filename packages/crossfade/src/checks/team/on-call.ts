@@ -1,4 +1,5 @@
 import type { RolloutContext } from '../../rollout/context.ts';
+import type { JournalEvent } from '../../rollout/journal-event.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { verdict, type Verdict } from '../../rollout/verdict.ts';
 import { clock, gapsIn, onCallAt, watchSpan } from './coverage.ts';
@@ -19,7 +20,8 @@ export async function sendTestPage(context: RolloutContext): Promise<{ called: s
   const found = reach(called, people, providers.channels);
   if ('problem' in found) return { called: null };
   const { person, pager } = found;
-  const attempt = failuresOf(await context.history(), [TEST_PAGE, ON_CALL_CLAIM]);
+  const history = await context.history();
+  const attempt = failuresOf(history, [TEST_PAGE, ON_CALL_CLAIM]) + pagesBefore(history, now - lifeOf(context)).length;
   const minutes = Math.ceil(config.team.answerWithinMs / 60_000);
   await callPerson(
     context,
@@ -38,11 +40,21 @@ export async function sendTestPage(context: RolloutContext): Promise<{ called: s
   return { called };
 }
 
-/** The last test page to that person. */
+/** How long an answer counts, ms: as long as what staging showed. */
+const lifeOf = (context: RolloutContext): number => context.config.gates.validationExpiresMs;
+
+const isTestPage = (event: JournalEvent): boolean => event.kind === 'page.sent' && event.subject === TEST_PAGE;
+
+function pagesBefore(history: readonly JournalEvent[], at: number): readonly JournalEvent[] {
+  return history.filter((event) => isTestPage(event) && Date.parse(event.at) < at);
+}
+
+/** The last test page to that person that is not too old. */
 async function lastPage(context: RolloutContext, to: string | null): Promise<PageRecord | null> {
   const history = await context.history();
+  const old = new Set(pagesBefore(history, Date.now() - lifeOf(context)));
   const sent = history.findLast(
-    (event) => event.kind === 'page.sent' && event.subject === TEST_PAGE && event.data.to === to,
+    (event) => isTestPage(event) && !old.has(event) && event.kind === 'page.sent' && event.data.to === to,
   );
   return sent?.kind === 'page.sent' ? findPage(history, sent.data.token) : null;
 }
@@ -74,7 +86,10 @@ export function judgeOnCall(context: RolloutContext): Promise<Verdict> {
         ? []
         : [
             {
-              text: page === null ? `${first} was sent no test page` : `${first} did not acknowledge the test page`,
+              text:
+                page === null
+                  ? `${first} was sent no test page in the last ${lifeOf(context) / 3600_000} h`
+                  : `${first} did not acknowledge the test page`,
               mend: `see that ${first} gets pages, then: crossfade prepare (it calls them anew)`,
             },
           ]),
