@@ -3,6 +3,7 @@ import { createDryRun } from '../../providers/dry-run.ts';
 import { createWebhook } from '../../providers/notify/webhook.ts';
 import type { Providers } from '../../providers/providers.ts';
 import type { RolloutConfig } from '../../rollout/config.ts';
+import { memoryStore } from '../../transfer/fixtures/memory-store.ts';
 import { communicationCheck, TEST_MESSAGES } from './communication.ts';
 import { teamStep, useTeam } from './fixtures/team-at-work.ts';
 import { TEST_PAGE } from './on-call.ts';
@@ -86,7 +87,9 @@ describe('the messages', () => {
 
 describe('a dry run', () => {
   it('writes down whom it would call and what it would say, and tells nobody', async () => {
-    const real = { ...team().context.providers, notify: [], database: {}, r2: {} };
+    const legacyStore = memoryStore('legacy');
+    const r2 = { staging: memoryStore('staging'), production: memoryStore('r2') };
+    const real = { ...team().context.providers, notify: [], database: {}, legacyStore, r2 };
     const config = { environments: {}, cloudflare: { apiBaseUrl: 'http://127.0.0.1:1', apiToken: 'no token' } };
     const { providers, calls } = createDryRun(real as unknown as Providers, config as unknown as RolloutConfig);
     await testPage.run({ ...team().context, providers }, null);
