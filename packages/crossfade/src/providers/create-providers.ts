@@ -1,4 +1,5 @@
 import type { EnvironmentName, RolloutConfig } from '../rollout/config.ts';
+import { createCloudflareApi } from './cloudflare/api-call.ts';
 import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
 import { createDnsProvider } from './dns/dns-provider.ts';
 import { createPublicHttp } from './http/public-http.ts';
@@ -18,18 +19,21 @@ export function createProviders(
     audience?: AudienceProvider;
     clock?: PlatformClock;
     supabaseManagement?: Record<EnvironmentName, SupabaseManagement>;
+    /** Share of every timeout and pause; 1 everywhere but in tests. */
+    pace?: number;
   } = {},
 ): Providers {
   const { staging, production } = config.environments;
   const { concurrency, partSizeBytes } = config.transfer;
+  const { pace = 1 } = extras;
   const dns = createDnsProvider(config.dns);
-  const http = createPublicHttp(config.dns.resolvers);
+  const http = createPublicHttp(config.dns.resolvers, pace);
   const database = {
-    staging: createDatabaseProvider(staging.database.url),
-    production: createDatabaseProvider(production.database.url),
+    staging: createDatabaseProvider(staging.database.url, pace),
+    production: createDatabaseProvider(production.database.url, pace),
   };
   const channels = new Map(config.notifications.map((channel) => [channel.name, createChannel(channel)]));
-  const limits = { connections: concurrency * 2, partSizeBytes };
+  const limits = { connections: concurrency * 2, partSizeBytes, pace };
   const r2 = (bucket: string) =>
     createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
   const stores = {
@@ -43,7 +47,7 @@ export function createProviders(
     }),
   };
   return {
-    cloudflare: createCloudflareProvider(config.cloudflare),
+    cloudflare: createCloudflareProvider(config.cloudflare, createCloudflareApi(config.cloudflare, pace), pace),
     supabase: {
       staging: createSupabaseProvider(staging.supabase, extras.supabaseManagement?.staging),
       production: createSupabaseProvider(production.supabase, extras.supabaseManagement?.production),

@@ -57,6 +57,7 @@ function recordingApi(api: CloudflareApi, calls: PlannedCall[]): CloudflareApi {
       method === 'get' ? api.callBare(method, path, schema, options) : record(method, path, options?.body),
     sendForm: async (method, path, form) => record(method, path, readForm(form)),
     sendText: (path, text, schema) => api.sendText(path, text, schema),
+    again: (call) => api.again(call),
   };
 }
 

@@ -8,11 +8,12 @@ const LONGEST_RETRY_AFTER_MS = 60_000;
 
 /**
  * Asks again after a passing fault: after what the vendor's Retry-After says, otherwise with exponential pauses and
- * jitter. Only for calls that may be made twice. `attempt` counts from 1.
+ * jitter. Only for calls that may be made twice. `attempt` counts from 1; `pace` is a share of the pauses.
  */
 export async function retrying<Answer>(
   call: (attempt: number) => Promise<Answer>,
   attempts = ATTEMPTS,
+  pace = 1,
 ): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -21,7 +22,7 @@ export async function retrying<Answer>(
       if (attempt >= attempts || !isRetryable(error)) throw error;
       const asked = error instanceof ProviderError ? error.retryAfterMs : null;
       if (asked !== null && asked > LONGEST_RETRY_AFTER_MS) throw error;
-      await pause(asked ?? backOffMs(attempt));
+      await pause((asked ?? backOffMs(attempt)) * pace);
     }
   }
 }

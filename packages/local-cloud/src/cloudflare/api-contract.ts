@@ -30,8 +30,26 @@ interface Owner {
 
 type Errors = NonNullable<ValidationResult['errors']>;
 
+/** For whom a request is answered, and by what. */
+interface Party {
+  readonly owner: Owner;
+  readonly handlers: ApiHandlers;
+}
+
 /** The vendor's document with our handlers behind it. Throws when the two do not name the same operations. */
 export async function createApiContract(owner: Owner, handlers: ApiHandlers): Promise<ApiContract> {
+  shared ??= openDocument();
+  const backend = await shared;
+  sameOperations(operationsOf(backend), Object.keys(handlers));
+  return { answer: (request) => answer(backend, { owner, handlers }, request) };
+}
+
+/** One for all accounts of this process: its validators are compiled at their first use, which takes a second in all. */
+let shared: Promise<OpenAPIBackend> | undefined;
+
+const operationsOf = (backend: OpenAPIBackend): string[] => backend.getOperations().map((one) => one.operationId ?? '');
+
+async function openDocument(): Promise<OpenAPIBackend> {
   const definition: Document = JSON.parse(await readFile(new URL('cloudflare.openapi.json', import.meta.url), 'utf8'));
   const backend = new OpenAPIBackend({
     definition,
@@ -51,43 +69,44 @@ export async function createApiContract(owner: Owner, handlers: ApiHandlers): Pr
     notFound: (context) => refused(404, [noRoute(context.request.path)]),
     unauthorizedHandler: () => refused(403, [{ code: 10000, message: 'Authentication error' }]),
   });
-  backend.registerSecurityHandler('api_token', (context) =>
+  backend.registerSecurityHandler('api_token', (context, _parts: unknown, { owner }: Party) =>
     isBearer(headersOf(context)['authorization'] ?? '', owner.token),
   );
-  for (const [operation, handler] of Object.entries(handlers)) {
-    backend.register(operation, async (context: Context, parts: ReadonlyMap<string, UploadedPart>) => {
-      const { params, query, requestBody } = context.request;
-      checkOwner(owner, params);
-      const request = {
-        operation,
-        params: texts(params),
-        query,
-        headers: headersOf(context),
-        body: requestBody,
-        parts,
-      };
-      return drifted(backend, operation, await handler(request));
-    });
-  }
   await backend.init();
-  sameOperations(
-    backend.getOperations().map((one) => one.operationId ?? ''),
-    Object.keys(handlers),
-  );
-  return { answer: (request) => answer(backend, owner, request) };
+  for (const operation of operationsOf(backend)) {
+    backend.register(
+      operation,
+      async (context: Context, parts: ReadonlyMap<string, UploadedPart>, { owner, handlers }: Party) => {
+        const { params, query, requestBody } = context.request;
+        checkOwner(owner, params);
+        const handler = handlers[operation];
+        if (handler === undefined) throw new Error(`no handler for ${operation}`);
+        const request = {
+          operation,
+          params: texts(params),
+          query,
+          headers: headersOf(context),
+          body: requestBody,
+          parts,
+        };
+        return drifted(backend, operation, await handler(request));
+      },
+    );
+  }
+  return backend;
 }
 
-async function answer(backend: OpenAPIBackend, owner: Owner, request: ContractRequest): Promise<ApiAnswer> {
+async function answer(backend: OpenAPIBackend, party: Party, request: ContractRequest): Promise<ApiAnswer> {
   const { method, url, headers, body, parts } = request;
   const mark = url.includes('?') ? url.indexOf('?') : url.length;
   const path = url.slice(0, mark);
   const query = url.slice(mark + 1);
   try {
-    return await backend.handleRequest({ method, path, query, headers, body }, parts);
+    return await backend.handleRequest({ method, path, query, headers, body }, parts, party);
   } catch (error) {
     if (error instanceof ApiFailure) return refused(error.status, [error.entry]);
     const reason = error instanceof Error ? error.message : String(error);
-    return internalError(`${method} ${path}: ${reason}`.replaceAll(owner.token, '[token]'));
+    return internalError(`${method} ${path}: ${reason}`.replaceAll(party.owner.token, '[token]'));
   }
 }
 

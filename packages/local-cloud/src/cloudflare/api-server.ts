@@ -34,6 +34,8 @@ export interface CloudflareApiOptions extends AccountIdentity {
   readonly runtime: WorkersRuntime;
   readonly queues: Queues;
   readonly dataPoints: DataPoints;
+  /** Told of each mutating call with its body as it came: for tests that count effects. */
+  readonly onMutation?: (call: CallRecord, body: Buffer) => void;
 }
 
 /** One mutating call, as `GET /calls` of the world shows it. */
@@ -87,7 +89,10 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
 
   const calls: CallRecord[] = [];
   const server = createServer((request, response) => {
-    void serve(contract, calls, request, response);
+    void serve(contract, request, response, (call, body) => {
+      calls.push(call);
+      options.onMutation?.(call, body);
+    });
   });
   server.listen(options.port, options.host);
   await once(server, 'listening');
@@ -109,9 +114,9 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
 
 async function serve(
   contract: ApiContract,
-  calls: CallRecord[],
   request: IncomingMessage,
   response: ServerResponse,
+  mutated: (call: CallRecord, body: Buffer) => void,
 ): Promise<void> {
   const method = request.method ?? 'GET';
   const url = request.url ?? '/';
@@ -120,7 +125,7 @@ async function serve(
     const given = await answerTo(contract, method, url, request.headers, raw);
     const path = url.split('?')[0] ?? url;
     if (method !== 'GET' && method !== 'HEAD' && path !== `${apiRoot}/graphql`) {
-      calls.push({ at: new Date().toISOString(), method, path, status: given.status });
+      mutated({ at: new Date().toISOString(), method, path, status: given.status }, raw);
     }
     send(response, given);
   } catch (error) {

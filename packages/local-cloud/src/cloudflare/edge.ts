@@ -77,12 +77,13 @@ function pickVersion(tables: EdgeTables, script: string, headers: http.IncomingH
 /**
  * Cloudflare's edge on this machine: picks the Worker by route, its version by the deployment, and passes the
  * request on, streaming both ways. A new deployment is one assignment in `tables`: no request is dropped.
+ * Port 0 takes any free one; the answer names it.
  */
 export async function startEdge(
   options: { address: string; port: number; workersSubdomain: string },
   tables: EdgeTables,
   log: (request: EdgeRequest) => void,
-): Promise<{ close(): Promise<void> }> {
+): Promise<{ port: number; close(): Promise<void> }> {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
   const server = http.createServer((request, response) => {
     const at = Date.now();
@@ -158,7 +159,10 @@ export async function startEdge(
   server.keepAliveTimeout = 65_000;
   server.listen(options.port, options.address);
   await once(server, 'listening');
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('the edge listens on no TCP port');
   return {
+    port: bound.port,
     async close() {
       const closed = once(server, 'close');
       server.close();

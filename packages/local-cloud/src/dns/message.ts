@@ -52,14 +52,13 @@ export async function startDnsServer(
     return { query, reply: await answer({ name: question.name, type: question.type }) };
   };
   const udp = dgram.createSocket('udp4');
+  let closed = false;
   udp.on('message', (message, client) => {
     void reply(message).then((made) => {
-      if (made !== null) udp.send(packet.encode(encodeReply(made.query, made.reply)), client.port, client.address);
+      if (made !== null && !closed)
+        udp.send(packet.encode(encodeReply(made.query, made.reply)), client.port, client.address);
     });
   });
-  udp.bind(port, address);
-  await once(udp, 'listening');
-  const bound = udp.address().port;
   const tcp = net.createServer((socket) => {
     let received = Buffer.alloc(0);
     socket.on('error', () => socket.destroy());
@@ -77,11 +76,17 @@ export async function startDnsServer(
       });
     });
   });
-  tcp.listen(bound, address);
+  // TCP chooses where any port will do: far more ports of its are taken than of UDP.
+  tcp.listen(port, address);
   await once(tcp, 'listening');
+  const listening = tcp.address();
+  const bound = listening === null || typeof listening === 'string' ? port : listening.port;
+  udp.bind(bound, address);
+  await once(udp, 'listening');
   return {
     address: `${address}:${bound}`,
     async close() {
+      closed = true;
       await Promise.all([
         new Promise<void>((resolve) => udp.close(() => resolve())),
         new Promise<void>((resolve) => tcp.close(() => resolve())),

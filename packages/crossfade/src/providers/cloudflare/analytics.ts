@@ -39,7 +39,7 @@ export function createAnalytics(
   { callBare }: CloudflareApi,
 ): Analytics {
   const ask = async (query: string, variables: Record<string, unknown>) => {
-    const { data, errors } = await callBare('post', '/graphql', graphql, { body: { query, variables } });
+    const { data, errors } = await callBare('post', '/graphql', graphql, { body: { query, variables }, repeat: true });
     const [first] = errors ?? [];
     // GraphQL answers 200 with errors: they are failures all the same.
     if (first !== undefined) throw failed(first.message);

@@ -10,15 +10,14 @@ const PROVIDER = 'Cloudflare';
 const TIMEOUT_MS = 30_000;
 /** A Worker's upload waits until its code has started. */
 const UPLOAD_TIMEOUT_MS = 60_000;
-const RETRIES = 2;
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
 export interface CallOptions {
   readonly body?: unknown;
   readonly query?: Readonly<Record<string, string | number>>;
-  /** How often the SDK repeats a 408, 409, 429 or 5xx; 0 where 409 is an answer. */
-  readonly retries?: number;
+  /** Whether it may be made again after a passing fault; without it, every method but POST is. */
+  readonly repeat?: boolean;
   /** Values of the body that no error may quote. */
   readonly secrets?: readonly string[];
 }
@@ -47,16 +46,25 @@ export interface CloudflareApi {
   ): Promise<v.InferOutput<Schema>>;
   /** A question in plain text, whose answer has no envelope. */
   sendText<Schema extends v.GenericSchema>(path: string, text: string, schema: Schema): Promise<v.InferOutput<Schema>>;
+  /**
+   * Makes a call that changes something again after a passing fault. The answer may be all that was lost, so an
+   * attempt after the first (they count from 1) looks first whether it is done.
+   */
+  again<Answer>(call: (attempt: number) => Promise<Answer>): Promise<Answer>;
 }
 
-/** Cloudflare's API v4 as it answers, with every failure as a `ProviderError` that holds no token. */
-export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['cloudflare']): CloudflareApi {
+/**
+ * Cloudflare's API v4 as it answers, with every failure as a `ProviderError` that holds no token. `pace` is a share of
+ * the timeouts and pauses: tests have no half minute.
+ */
+export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['cloudflare'], pace = 1): CloudflareApi {
   const secrets = [apiToken];
   const client = new Cloudflare({
     apiToken,
     baseURL: apiBaseUrl,
-    maxRetries: RETRIES,
-    timeout: TIMEOUT_MS,
+    // The SDK would make a POST twice whose answer alone was lost: what is repeated is decided here.
+    maxRetries: 0,
+    timeout: TIMEOUT_MS * pace,
     logLevel: 'off',
   });
 
@@ -71,9 +79,17 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
     return new ProviderError(PROVIDER, operation, { status: error.status, ...told, retryAfterMs, secrets: hidden });
   }
 
-  const callBare: CloudflareApi['callBare'] = async (method, path, schema, options = {}) => {
+  const again: CloudflareApi['again'] = (call) => retrying(call, undefined, pace);
+
+  const callBare: CloudflareApi['callBare'] = (method, path, schema, options = {}) => {
+    const { repeat = method !== 'post' } = options;
+    const ask = () => callOnce(method, path, schema, options);
+    return repeat ? again(ask) : ask();
+  };
+
+  const callOnce: CloudflareApi['callBare'] = async (method, path, schema, options = {}) => {
     const operation = `${method.toUpperCase()} ${path}`;
-    const { body, query, retries } = options;
+    const { body, query } = options;
     const hidden = [...secrets, ...(options.secrets ?? [])];
     let status: number;
     let text: string;
@@ -81,7 +97,8 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
       const response = await client[method](path, {
         ...(body === undefined ? {} : { body }),
         ...(query === undefined ? {} : { query: { ...query } }),
-        ...(retries === undefined ? {} : { maxRetries: retries }),
+        // The SDK's own timeout ends with the headers; a body may stop on its way, too.
+        signal: AbortSignal.timeout(2 * TIMEOUT_MS * pace),
       }).asResponse();
       status = response.status;
       text = await response.text();
@@ -92,6 +109,7 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
   };
 
   return {
+    again,
     callBare,
     async call(method, path, schema, options) {
       const answer = await callBare(method, path, v.object({ result: schema }), options);
@@ -105,18 +123,20 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
         url: `${apiBaseUrl}${path}`,
         headers: { authorization: `Bearer ${apiToken}`, 'content-type': 'text/plain' },
         body: new TextEncoder().encode(text),
-        timeoutMs: TIMEOUT_MS,
+        timeoutMs: TIMEOUT_MS * pace,
         secrets,
       };
       // A question changes nothing: it may be asked again.
-      const answer = await retrying(() => exchange(call));
-      if (answer.status >= 400) {
-        const told = v.safeParse(envelope, parsedOrNull(answer.text));
-        throw refusal(call, answer, tell(told.success ? told.output.errors : []));
-      }
-      const parsed = v.safeParse(schema, readJson(call, answer));
-      if (!parsed.success) throw malformed(call, answer.status, describe(parsed.issues));
-      return parsed.output;
+      return again(async () => {
+        const answer = await exchange(call);
+        if (answer.status >= 400) {
+          const told = v.safeParse(envelope, parsedOrNull(answer.text));
+          throw refusal(call, answer, tell(told.success ? told.output.errors : []));
+        }
+        const parsed = v.safeParse(schema, readJson(call, answer));
+        if (!parsed.success) throw malformed(call, answer.status, describe(parsed.issues));
+        return parsed.output;
+      });
     },
     async sendForm(method, path, form, schema) {
       // Encoded once, with the boundary that the header names.
@@ -131,7 +151,7 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
           'content-type': encoded.headers.get('content-type') ?? 'multipart/form-data',
         },
         body: new Uint8Array(await encoded.arrayBuffer()),
-        timeoutMs: UPLOAD_TIMEOUT_MS,
+        timeoutMs: UPLOAD_TIMEOUT_MS * pace,
         secrets,
       };
       const answer = await exchange(call);

@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as v from 'valibot';
-import { retrying } from '../retry.ts';
 import { envelope } from './answers.ts';
 import { orNothing, type CloudflareApi } from './api-call.ts';
+import { createOwnWrites } from './own-writes.ts';
 
 /** Where a database is, and who asks it. The vendor never tells the password again. */
 export interface HyperdriveOrigin {
@@ -32,7 +33,7 @@ export interface HyperdriveProvider {
 const PAGE = 100;
 
 /** A config of somebody else may lead through a tunnel: then it has no port, or no host. */
-const config = v.object({
+const shape = v.object({
   id: v.string(),
   name: v.string(),
   origin: v.object({
@@ -44,11 +45,11 @@ const config = v.object({
   caching: v.object({ disabled: v.optional(v.boolean(), false) }),
 });
 const page = v.object({
-  result: v.array(config),
+  result: v.array(shape),
   result_info: v.nullish(v.object({ total_pages: v.optional(v.number(), 1) })),
 });
 
-const toConfig = ({ id, name, origin, caching }: v.InferOutput<typeof config>): HyperdriveConfig => ({
+const toConfig = ({ id, name, origin, caching }: v.InferOutput<typeof shape>): HyperdriveConfig => ({
   id,
   name,
   origin,
@@ -56,8 +57,13 @@ const toConfig = ({ id, name, origin, caching }: v.InferOutput<typeof config>): 
 });
 
 /** Hyperdrive's configs. The Worker remembers what it may remember itself, so their caches of queries are off. */
-export function hyperdrives({ call, callBare }: CloudflareApi, root: string): HyperdriveProvider {
-  async function listHyperdrives(): Promise<HyperdriveConfig[]> {
+export function createHyperdrives(
+  { call, callBare, again }: CloudflareApi,
+  root: string,
+  pace: number,
+): HyperdriveProvider {
+  const own = createOwnWrites<readonly HyperdriveConfig[]>(pace);
+  async function listOnce(): Promise<readonly HyperdriveConfig[]> {
     const found: HyperdriveConfig[] = [];
     for (let number = 1, pages = 1; number <= pages; number++) {
       const answer = await callBare('get', root, page, { query: { page: number, per_page: PAGE } });
@@ -66,6 +72,7 @@ export function hyperdrives({ call, callBare }: CloudflareApi, root: string): Hy
     }
     return found;
   }
+  const listHyperdrives = (): Promise<readonly HyperdriveConfig[]> => own.read(root, listOnce);
   const body = (name: string, origin: object): object => ({
     name,
     origin: { scheme: 'postgres', ...origin },
@@ -74,17 +81,20 @@ export function hyperdrives({ call, callBare }: CloudflareApi, root: string): Hy
   return {
     listHyperdrives,
     async createHyperdrive(name, origin) {
-      return retrying(async (attempt) => {
+      const config = await again(async (attempt) => {
         // An attempt whose answer was lost may have made it.
         const made = attempt > 1 ? (await listHyperdrives()).find((one) => one.name === name) : undefined;
-        if (made !== undefined) return made;
-        const options = { body: body(name, origin), retries: 0, secrets: [origin.password] };
-        return toConfig(await call('post', root, config, options));
+        const options = { body: body(name, origin), secrets: [origin.password] };
+        return made ?? toConfig(await call('post', root, shape, options));
       });
+      own.note(root, (all) => all.some((one) => one.id === config.id));
+      return config;
     },
     async updateHyperdrive(id, name, origin) {
       const options = { body: body(name, origin), secrets: [origin.password] };
-      return toConfig(await call('put', `${root}/${id}`, config, options));
+      const config = toConfig(await call('put', `${root}/${id}`, shape, options));
+      own.note(root, (all) => all.some((one) => isDeepStrictEqual(one, config)));
+      return config;
     },
     async deleteHyperdrive(id) {
       await orNothing(callBare('delete', `${root}/${id}`, envelope), null);

@@ -55,6 +55,8 @@ export function malformed(
     status,
     code: 'malformed',
     message,
+    // A proxy on the way may have spoken, or the answer was cut short: the next one may be the vendor's own.
+    retryable: true,
     hint: "check that the base URL is the vendor's",
     secrets: call.secrets,
   });

@@ -25,9 +25,9 @@ function agentFor(address: string): Agent {
 
 /**
  * HTTP as the public does it: the name is asked of one of `resolvers` (each `ip:port`), the first unless the caller
- * says otherwise. Any status is an answer, redirects are not followed; `ms` leaves the name's resolution out.
+ * says otherwise. `pace` is a share of the timeout. Any status is an answer, redirects are not followed; `ms` leaves the name's resolution out.
  */
-export function createPublicHttp(resolvers: readonly string[]): PublicHttp & { close(): Promise<void> } {
+export function createPublicHttp(resolvers: readonly string[], pace = 1): PublicHttp & { close(): Promise<void> } {
   const agents = new Map<string, Agent>();
   const askers = resolvers.map(askServer);
 
@@ -49,7 +49,7 @@ export function createPublicHttp(resolvers: readonly string[]): PublicHttp & { c
   return {
     async request(url, options = {}) {
       const target = new URL(url);
-      const { method = 'GET', timeoutMs = TIMEOUT_MS, resolver = 0 } = options;
+      const { method = 'GET', timeoutMs = TIMEOUT_MS * pace, resolver = 0 } = options;
       const operation = `${method} ${target.host}${target.pathname}`;
       const address = options.via ?? (await addressOf(target.hostname.replaceAll(/[[\]]/g, ''), resolver));
       const agent = agents.get(address) ?? agentFor(address);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { malformed } from '../http/exchange.ts';
 import { ProviderError } from '../provider-error.ts';
-import type { ObjectMeta, ObjectStore } from '../providers.ts';
+import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { announcedSize, headerText, metaHeaders, parseListing, readHead, readMeta, unquote } from './answers.ts';
 import { partSizeFor, uploadInParts } from './multipart-upload.ts';
@@ -21,8 +21,9 @@ const PARTIAL_CONTENT = 206;
  * repeated is: everything but a `put` whose body is a stream. A body that `get` hands out must be read or destroyed.
  */
 export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { close(): Promise<void> } {
-  const { label, bucket, partSizeBytes } = options;
+  const { label, bucket, partSizeBytes, pace = 1 } = options;
   const requests = createSignedRequests(options);
+  const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
 
   async function putWhole(
     key: string,
@@ -33,10 +34,27 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
     const headers: Record<string, string> = { ...metaHeaders(meta), 'content-length': String(size) };
     const bytes = body instanceof Uint8Array;
     if (bytes) headers['content-md5'] = createHash('md5').update(body).digest('base64');
-    const send = () => requests.send('PUT', key, { headers, body });
-    const response = await (bytes ? retrying(send) : send());
+    const send = async (): Promise<{ etag: string }> => {
+      const response = await requests.send('PUT', key, { headers, body });
+      // The ETag says that it is stored; what the body has to say besides, or that it broke off, changes nothing.
+      await response.body.dump().catch(() => null);
+      return { etag: unquote(headerText(response.headers['etag']) ?? '') };
+    };
+    if (!bytes) return send();
+    const etag = createHash('md5').update(body).digest('hex');
+    return again(async (attempt) => {
+      // An attempt whose answer was lost may have stored it.
+      const stored = attempt > 1 ? await head(key) : null;
+      return stored?.etag === etag ? { etag } : send();
+    });
+  }
+
+  async function head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null> {
+    const response = await again(() => orNothing(requests.send('HEAD', key)));
+    if (response === null) return null;
     await response.body.dump();
-    return { etag: unquote(headerText(response.headers['etag']) ?? '') };
+    const { headers } = response;
+    return { ...readHead(key, headers, announcedSize(headers) ?? 0), meta: readMeta(headers) };
   }
 
   return {
@@ -47,7 +65,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
         const query: Record<string, string> = { 'list-type': '2', 'max-keys': PAGE, 'encoding-type': 'url' };
         if (prefix !== '') query['prefix'] = prefix;
         if (token !== null) query['continuation-token'] = token;
-        const { objects, next } = await retrying(async () =>
+        const { objects, next } = await again(async () =>
           requests.readAnswer('ListObjectsV2', await requests.send('GET', '', { query }), parseListing),
         );
         if (next !== null && next === token) {
@@ -61,16 +79,10 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
         token = next;
       } while (token !== null);
     },
-    async head(key) {
-      const response = await retrying(() => orNothing(requests.send('HEAD', key)));
-      if (response === null) return null;
-      await response.body.dump();
-      const { headers } = response;
-      return { ...readHead(key, headers, announcedSize(headers) ?? 0), meta: readMeta(headers) };
-    },
+    head,
     async get(key, range) {
       const headers: Record<string, string> = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` };
-      const response = await retrying(() => orNothing(requests.send('GET', key, { headers })));
+      const response = await again(() => orNothing(requests.send('GET', key, { headers })));
       if (response === null) return null;
       const size = announcedSize(response.headers);
       if (size === null || (range !== undefined && response.statusCode !== PARTIAL_CONTENT)) {
@@ -89,7 +101,7 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
       return uploadInParts(requests, key, body, size, meta, partSizeFor(size, partSizeBytes));
     },
     async delete(key) {
-      const response = await retrying(() => orNothing(requests.send('DELETE', key)));
+      const response = await again(() => orNothing(requests.send('DELETE', key)));
       await response?.body.dump();
     },
     close: () => requests.close(),

@@ -17,6 +17,8 @@ export interface BucketAddress {
   readonly bucket: string;
   /** Connections at once. */
   readonly connections: number;
+  /** Share of the timeouts and pauses; 1 when absent. */
+  readonly pace?: number;
 }
 
 export interface RequestDetails {
@@ -45,14 +47,14 @@ const IDLE_TIMEOUT_MS = 60_000;
 
 /** Path-style S3 requests for one bucket, signed, over a pool of connections. */
 export function createSignedRequests(address: BucketAddress): SignedRequests {
-  const { label, bucket } = address;
+  const { label, bucket, pace = 1 } = address;
   const endpoint = new URL(address.endpoint);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${bucket}`;
   const secrets = [address.secretAccessKey, address.accessKeyId];
   const pool = new Pool(endpoint.origin, {
     connections: address.connections,
-    bodyTimeout: IDLE_TIMEOUT_MS,
-    headersTimeout: IDLE_TIMEOUT_MS,
+    bodyTimeout: IDLE_TIMEOUT_MS * pace,
+    headersTimeout: IDLE_TIMEOUT_MS * pace,
   });
 
   async function textOf(operation: string, response: Dispatcher.ResponseData): Promise<string> {
