@@ -63,8 +63,15 @@ function standing({ over, held, holdAsked, aborted, rollingBack }: OperatorState
   return holdAsked === null ? '' : 'will hold before the next phase · ';
 }
 
+/** The part of `process.stderr` that is needed. */
+export interface TerminalOutput {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
 /** The terminal's view of a rollout: a line for what happened, and one status line for what goes on. */
-export function createTerminalView(output: NodeJS.WriteStream) {
+export function createTerminalView(output: TerminalOutput) {
   const live = output.isTTY === true && process.env['CI'] === undefined;
   let status = '';
   let question: string | null = null;
@@ -100,7 +107,7 @@ export function createTerminalView(output: NodeJS.WriteStream) {
     /** `titles`: phase id → title. `earlier`: what was written before, for a rollout that is resumed. */
     follow(
       journal: Journal,
-      config: RolloutConfig,
+      config: Pick<RolloutConfig, 'name'>,
       titles: ReadonlyMap<string, string>,
       earlier: readonly JournalEvent[] = [],
     ): void {
