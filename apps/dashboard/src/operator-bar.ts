@@ -46,7 +46,8 @@ function barWhileConnected(view: RolloutView): Bar {
   }
   if (!started) return { tone: 'waiting', mark: '○', words: 'Waiting for the rollout', more: '' };
   const undoing = view.undoing.length;
-  const undone = undoing === 0 ? '' : `${view.undoing.filter(({ state }) => state === 'undone').length} steps undone. `;
+  const undone =
+    undoing === 0 ? '' : `Undone: ${view.undoing.filter(({ state }) => state === 'undone').length} of ${undoing}. `;
   const by = aborted === null ? '' : `Aborted by ${aborted.as} at ${clockTime(aborted.at)}${because(aborted.note)}. `;
   if (rollingBack)
     return {

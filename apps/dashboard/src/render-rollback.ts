@@ -74,7 +74,7 @@ function renderProgress(view: RolloutView): HTMLElement[] {
       { class: 'panel trouble' },
       element('h2', {}, `↺ ${going ? 'Rolling back' : 'Rolled back'}${by}`),
       ...facts,
-      element('p', { class: 'quiet' }, `${undone} of ${undoing.length} undone so far, in this order:`),
+      element('p', { class: 'quiet' }, `${undone} of ${undoing.length} undone, in this order:`),
       element('ul', { class: 'items' }, ...undoing.map(renderUndo)),
     ),
   ];

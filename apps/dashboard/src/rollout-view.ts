@@ -134,6 +134,7 @@ function plannedView(phase: PlannedPhase): PhaseView {
 
 /** Takes one event of the journal into the view. The same journal always gives the same view. */
 export function applyEvent(view: RolloutView, event: JournalEvent): void {
+  if (event.kind === 'run.started' && view.operator.over !== null) [view.rollback, view.undoing] = [null, []];
   applyOperatorEvent(view.operator, event);
   const phase = view.phases.find((one) => one.id === event.phase);
   // A check may stand in the gate and among the parts: the one that has no verdict yet is meant.

@@ -24,7 +24,7 @@ export function createTrafficChart(target: HTMLElement): (seconds: readonly Seco
             grid: { show: false },
             ticks: { show: false },
             size: 28,
-            space: 90,
+            space: 75,
             values: (_u, splits) => splits.map((at) => clockTime(new Date(at * 1000).toISOString())),
           },
           { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, size: 40 },

@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { userInfo } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { buildControlRoomPage } from '../control-room/page.ts';
+import type { Decide } from '../control-room/operator-state.ts';
 import { startControlRoom } from '../control-room/server.ts';
 import { buildReport } from '../report/build-report.ts';
-import { buildPage } from '../phases/environment/page-build.ts';
 import { rehearsalPlaces } from '../rehearsal/places.ts';
 import { openRehearsal, type Rehearsal } from '../rehearsal/rehearse.ts';
 import { errorText } from '../rollout/error-text.ts';
@@ -15,6 +16,7 @@ import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
 import { chooseRehearsal, demandRoomToGoOn, watchRoom } from './rehearse-needs.ts';
 import { printSummary } from './summary.ts';
+import { startTerminalKeys } from './terminal-keys.ts';
 import { createTerminalView } from './terminal-view.ts';
 
 /** `crossfade rehearse`: plays a scenario on this machine and answers with its exit code. */
@@ -38,6 +40,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     stop.signal.addEventListener('abort', () => done(), { once: true });
   });
   let rehearsal: Rehearsal | null = null;
+  let endKeys: () => void = () => {};
   let controlRoom: Awaited<ReturnType<typeof startControlRoom>> | null = null;
   const disk = watchRoom(places, (error) => stop.abort(error));
   try {
@@ -54,11 +57,18 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     // Interrupted while it opens: it notices at its next step and undoes what it did.
     rehearsal = await opening;
     const { controller, config } = rehearsal;
-    await buildPage(fileURLToPath(new URL('../../../../apps/dashboard', import.meta.url)), view.say);
-    controlRoom = await startControlRoom({ journal: controller.journal, evidenceFolder: places.evidence, ...port });
+    const { journal } = controller;
+    const decide: Decide = (decision, by) =>
+      controller.context.record({ kind: 'operator.decided', data: { decision, ...by } });
+    await buildControlRoomPage(view.say);
+    const evidenceFolder = join(places.evidence, rehearsal.state.rollout);
+    controlRoom = await startControlRoom({ journal, evidenceFolder, decide, ...port });
     view.room(controlRoom.url, port.port);
-    view.follow(controller.journal, config, controller.titles);
+    view.follow(journal, config, controller.titles, await journal.read());
+    const { stdin: input, stderr: output } = process;
+    endKeys = startTerminalKeys({ input, output, journal, decide, as: userInfo().username, view, interrupt });
     await Promise.race([rehearsal.run(), uncaught.promise]);
+    endKeys();
     view.end();
     const events = await controller.journal.read();
     const report = buildReport(events);
@@ -78,6 +88,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     throw error;
   } finally {
     disk.stop();
+    endKeys();
     view.end();
     if (stop.signal.aborted) view.say('stopping everything that was started …');
     await controlRoom?.close();

@@ -1,9 +1,12 @@
 import pc from 'picocolors';
+import { applyOperatorEvent, emptyOperatorState, type OperatorState } from '../control-room/operator-state.ts';
 import type { Journal } from '../rollout/journal.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 
 const MEBIBYTE = 1024 * 1024;
+const SAID = { hold: 'hold before the next phase', go: 'go on', abort: 'abort' } as const;
+const why = (note: string): string => (note === '' ? '' : pc.dim(` · ${note}`));
 
 /** What a person needs to see of an event, in a line; `null` for what only the status line or the page shows. */
 export function lineOf(event: JournalEvent): string | null {
@@ -34,6 +37,14 @@ export function lineOf(event: JournalEvent): string | null {
       return `  ${pc.green('✔ undone')} ${event.data.title} ${pc.dim(`· ${event.data.ms} ms`)}`;
     case 'compensation.failed':
       return `  ${pc.red('✘ not undone')} ${event.data.title}: ${event.data.error}\n    by hand: ${event.data.byHand}`;
+    case 'operator.decided':
+      return `  ${pc.cyan('☞')} ${pc.bold(event.data.as)}: ${SAID[event.data.decision]}${why(event.data.note)}`;
+    case 'phase.held':
+      return `  ${pc.yellow('‖ holding')} before ${event.data.title}, asked by ${event.data.by}`;
+    case 'gate.signed':
+      return `  ${pc.green('✔ signed off')} ${event.data.gate} by ${event.data.as}${why(event.data.note)}`;
+    case 'compensation.started':
+      return `  ${pc.cyan('↺')} undoing ${event.data.title}`;
     case 'rollout.resumed':
       return `${pc.bold('resumed')} where it stopped`;
     case 'note':
@@ -43,17 +54,36 @@ export function lineOf(event: JournalEvent): string | null {
   }
 }
 
+/** What people asked for, at the head of the status line. */
+function standing({ over, held, holdAsked, aborted, rollingBack }: OperatorState): string {
+  if (over !== null) return '';
+  if (rollingBack) return 'rolling back · ';
+  if (aborted !== null) return 'aborting · ';
+  if (held !== null) return `HOLDING before ${held.title} · `;
+  return holdAsked === null ? '' : 'will hold before the next phase · ';
+}
+
+/** The part of `process.stderr` that is needed. */
+export interface TerminalOutput {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
 /** The terminal's view of a rollout: a line for what happened, and one status line for what goes on. */
-export function createTerminalView(output: NodeJS.WriteStream) {
+export function createTerminalView(output: TerminalOutput) {
   const live = output.isTTY === true && process.env['CI'] === undefined;
   let status = '';
+  let question: string | null = null;
   let unsubscribe: () => void = () => {};
 
+  const shown = (): string => (question === null ? status : `  ${question}`);
   const clear = (): void => {
-    if (live && status !== '') output.write('\r\u001b[2K');
+    if (live && shown() !== '') output.write('\r\u001b[2K');
   };
   const draw = (): void => {
-    if (live && status !== '') output.write(pc.dim(status.slice(0, (output.columns ?? 100) - 1)));
+    const line = shown().slice(0, (output.columns ?? 100) - 1);
+    if (live && line !== '') output.write(question === null ? pc.dim(line) : pc.bold(line));
   };
   const print = (line: string): void => {
     clear();
@@ -64,15 +94,29 @@ export function createTerminalView(output: NodeJS.WriteStream) {
   return {
     heading: (text: string): void => print(`\n${pc.bold(text)}`),
     say: (line: string): void => print(pc.dim(`  ${line}`)),
+    /** A question in place of the status line, until it is `null`. */
+    ask(asked: string | null): void {
+      clear();
+      question = asked;
+      draw();
+    },
     room(url: string, wanted: number): void {
       const other = url.endsWith(`:${wanted}`) ? '' : ` (port ${wanted} is taken)`;
       print(`\n  Control room: ${pc.cyan(pc.underline(url))}${other}`);
     },
-    /** `titles`: phase id → title. */
-    follow(journal: Journal, config: RolloutConfig, titles: ReadonlyMap<string, string>): void {
+    /** `titles`: phase id → title. `earlier`: what was written before, for a rollout that is resumed. */
+    follow(
+      journal: Journal,
+      config: Pick<RolloutConfig, 'name'>,
+      titles: ReadonlyMap<string, string>,
+      earlier: readonly JournalEvent[] = [],
+    ): void {
+      const state = emptyOperatorState();
+      for (const event of earlier) applyOperatorEvent(state, event);
       let traffic = '';
       let transfer = '';
       unsubscribe = journal.subscribe((event) => {
+        applyOperatorEvent(state, event);
         if (event.kind === 'rollout.started' && event.data.scale !== null)
           print(pc.dim(`  scaled: ${event.data.scale}`));
         if (event.kind === 'phase.started') print(`\n${pc.bold(titles.get(event.phase ?? '') ?? '')}`);
@@ -91,7 +135,7 @@ export function createTerminalView(output: NodeJS.WriteStream) {
         const line = lineOf(event);
         clear();
         if (line !== null) output.write(`${line}\n`);
-        status = `  ${config.name}: ${traffic}${transfer}`;
+        status = `  ${config.name}: ${standing(state)}${traffic}${transfer}`;
         draw();
       });
     },

@@ -66,6 +66,14 @@ describe('a decision is refused', () => {
 
   it('not by what was decided for a command that came before', async () => {
     const begun: JournalEntry = { kind: 'run.started', data: { command: 'cutover', attempt: 2, operator: 'Ada' } };
-    expect(refusalOf(await stateAfter(stories.held, [[decided('abort')], [begun]]), 'hold')).toBeNull();
+    const ended: JournalEntry = {
+      kind: 'run.finished',
+      data: { command: 'cutover', attempt: 1, outcome: 'rolled-back', reason: 'Ada aborted' },
+    };
+    const again = await stateAfter(stories.held, [[decided('abort')], [ended], [begun]]);
+    expect(refusalOf(again, 'hold')).toBeNull();
+    // Without an end it is the same run, after a crash.
+    const resumed = await stateAfter(stories.held, [[decided('abort')], [begun]]);
+    expect(refusalOf(resumed, 'hold')).toBe('Ada has aborted already');
   });
 });

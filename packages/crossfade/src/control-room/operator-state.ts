@@ -66,14 +66,16 @@ export function applyOperatorEvent(state: OperatorState, event: JournalEvent): v
       [state.plan, state.started] = [event.data.plan, true];
       break;
     case 'run.started':
-      // A command that goes on with the rollout: what was decided for the one before is over.
+      state.started = true;
+      // After an end, somebody begins anew; without one, the same run goes on after a crash, and what was said holds.
+      if (state.over === null) break;
       Object.assign(state, {
-        started: true,
         over: null,
         aborted: null,
         rollingBack: false,
         holdAsked: null,
         held: null,
+        notUndone: [],
       });
       break;
     case 'run.finished':

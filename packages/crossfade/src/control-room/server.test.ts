@@ -7,6 +7,7 @@ import { Client, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Journal } from '../rollout/journal.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
+import { buildControlRoomPage } from './page.ts';
 import { startControlRoom } from './server.ts';
 
 let root: string;
@@ -96,6 +97,37 @@ describe('the control room', () => {
     const { journal } = liveJournal([note(1), note(2), note(3)]);
     const url = await open(journal, await freePort());
     expect(await events(url, 1, { 'last-event-id': '2' })).toEqual([3]);
+  });
+
+  it('sends what another process wrote, also late and out of turn, each event once', async () => {
+    const written = [note(1), note(3)];
+    const { journal, add } = liveJournal(written);
+    const url = await open(journal, await freePort());
+    const { body } = await request(`${url}/api/events`);
+    let text = '';
+    for await (const chunk of body) {
+      text += String(chunk);
+      // Written without telling this process's listeners: its number was given earlier than the one before.
+      if (text.includes('note 3') && written.length === 2) written.splice(1, 0, note(2));
+      if (text.includes('note 2') && written.length === 3) add(note(4));
+      if (text.includes('note 4')) break;
+    }
+    expect([...text.matchAll(/"text":"note (\d+)"/g)].map(([, seq]) => seq)).toEqual(['1', '3', '2', '4']);
+    // The id is what a page that comes back asks from: it never goes back.
+    expect([...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => id)).toEqual(['1', '3', '3', '4']);
+  });
+
+  it('lets nobody frame the page, and evidence run no script', async () => {
+    const url = await open(liveJournal([]).journal, await freePort());
+    await writeFile(join(evidenceFolder, 'answer.html'), '<script>fetch("/api/session")</script>');
+    const evidence = await request(`${url}/evidence/answer.html`);
+    await evidence.body.dump();
+    expect(evidence.headers['content-security-policy']).toMatch(/^sandbox allow-downloads; default-src 'none'/);
+    expect(evidence.headers['x-content-type-options']).toBe('nosniff');
+    await buildControlRoomPage(() => {});
+    const page = await request(url);
+    await page.body.dump();
+    expect(page.headers['content-security-policy']).toContain("frame-ancestors 'none'");
   });
 
   it('shows evidence, and no file outside of it', async () => {
