@@ -3,6 +3,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { AudienceProcess } from './audience/process.ts';
+import { faultSchema, type Fault } from './faults.ts';
 import type { Pages } from './pages.ts';
 
 const MOST_KEPT = 1000;
@@ -12,6 +13,7 @@ export interface ControlParts {
   readonly pages: Pages;
   readonly calls: () => readonly unknown[];
   readonly expireObjects: (bucket: string, now: number) => Promise<readonly string[]>;
+  readonly plant: (fault: Fault) => void;
   readonly onHeartbeat: () => void;
   readonly onStop: () => void;
 }
@@ -61,6 +63,10 @@ export async function startControlApi(
   app.post('/lifecycle', async (context) => {
     const { bucket, now } = v.parse(v.object({ bucket: v.string(), now: v.number() }), await context.req.json());
     return context.json({ expired: await parts.expireObjects(bucket, now) });
+  });
+  app.post('/faults', async (context) => {
+    parts.plant(v.parse(faultSchema, await context.req.json()));
+    return context.json({ ok: true });
   });
   app.get('/calls', (context) => context.json(parts.calls()));
   app.onError((error, context) => context.json({ error: error.message }, 500));

@@ -9,6 +9,7 @@ import { createWorkersRuntime } from './cloudflare/workers-runtime.ts';
 import { startControlApi } from './control-api.ts';
 import { startAuthority } from './dns/authority.ts';
 import { startResolver } from './dns/resolver.ts';
+import { createFaults } from './faults.ts';
 import { seedLegacyApp } from './legacy-app/seed-legacy-app.ts';
 import { startAudienceProcess, type AudienceProcess } from './audience/process.ts';
 import { startPages } from './pages.ts';
@@ -202,6 +203,7 @@ async function main(): Promise<void> {
     },
   });
   undo.push(() => runtime.close());
+  const faults = createFaults();
   const account = await startCloudflareApi({
     folder: join(folder, 'account'),
     host: '127.0.0.1',
@@ -214,6 +216,7 @@ async function main(): Promise<void> {
     runtime,
     queues,
     dataPoints,
+    faults,
   });
   undo.push(() => account.close());
   await createZone(account.url, of('token'));
@@ -236,6 +239,7 @@ async function main(): Promise<void> {
       authority: authority.address,
       ttlScale,
       holdFactor,
+      isStale: () => faults.holding('stale-dns').some((fault) => fault.resolver === address),
     });
     undo.push(() => resolver.close());
     resolvers.push(resolver.address);
@@ -253,6 +257,7 @@ async function main(): Promise<void> {
     pages,
     calls: () => account.calls,
     expireObjects: (bucket, now) => account.expireObjects(bucket, now),
+    plant: (fault) => faults.plant(fault),
     onHeartbeat: () => (lastBeat = Date.now()),
     onStop: () => setImmediate(() => void stop(0)),
   });
