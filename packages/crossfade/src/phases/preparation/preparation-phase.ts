@@ -4,6 +4,7 @@ import { bucketStep } from '../environment/bucket-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
+import { copyIntactCheck } from './copy-intact-check.ts';
 import { copyStep } from './copy-step.ts';
 import { fileKeysStep } from './file-keys.ts';
 import { fromStaging, rollbackRehearsedCheck, signalArrivesCheck, STAGING_CLAIMS } from './readiness-checks.ts';
@@ -44,6 +45,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
         checks: [
           signalArrivesCheck('staging', 'preCutover.staging.monitoringOperational'),
           workerDeployedCheck(),
+          copyIntactCheck(),
           bucketRulesCheck('production', ['preCutover.production.r2Configured']),
           ttlRunOutCheck(),
           signalArrivesCheck('production', 'preCutover.production.monitoringReady'),
