@@ -27,6 +27,10 @@ function environment(
       publishCommand:
         env[`${prefix}_PUBLISH_COMMAND`] ??
         `npx wrangler pages deploy {folder} --project-name audafact --branch ${names.branch}`,
+      // Pages keeps every deployment: note the id of the one that serves before the cutover.
+      restoreCommand:
+        env[`${prefix}_RESTORE_COMMAND`] ??
+        'curl --fail -X POST -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" "https://api.cloudflare.com/client/v4/accounts/$CLOUDFLARE_ACCOUNT_ID/pages/projects/audafact/deployments/$PAGES_DEPLOYMENT_BEFORE/rollback"',
     },
     supabase: {
       url: of('SUPABASE_URL'),

@@ -52,6 +52,10 @@ export async function startControlApi(
     await parts.pages.deploy(host, folder);
     return context.json({ ok: true });
   });
+  app.post('/pages/restore', async (context) => {
+    parts.pages.restore(v.parse(v.object({ host: v.string() }), await context.req.json()).host);
+    return context.json({ ok: true });
+  });
   app.post('/sink/:name', async (context) => {
     const kept = sinks.get(context.req.param('name')) ?? [];
     kept.push({ at: new Date().toISOString(), message: await context.req.json() });

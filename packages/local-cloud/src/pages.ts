@@ -15,15 +15,18 @@ const TYPES: Readonly<Record<string, string>> = {
 export interface Pages {
   /** Takes a copy of the folder and serves it under a host name. */
   deploy(host: string, folder: string): Promise<void>;
+  /** Serves the deployment from before again. Throws when there is none. */
+  restore(host: string): void;
   close(): Promise<void>;
 }
 
 /** Static pages by host name: what Cloudflare Pages does for the studio. Unknown paths get the app itself. */
 export async function startPages(address: string, port: number, root: string): Promise<Pages> {
-  const sites = new Map<string, string>();
+  /** Deployments of each host, the one that serves last. */
+  const sites = new Map<string, string[]>();
   let deployments = 0;
   const server = http.createServer((request, response) => {
-    const site = sites.get((request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase());
+    const site = sites.get((request.headers.host ?? '').replace(/:\d+$/, '').toLowerCase())?.at(-1);
     const send = (status: number, type: string, body: string | Buffer): void => {
       response.writeHead(status, { 'content-type': type, 'cache-control': 'no-cache' }).end(body);
     };
@@ -44,7 +47,13 @@ export async function startPages(address: string, port: number, root: string): P
     async deploy(host, folder) {
       const copy = join(root, `${host}-${++deployments}`);
       await cp(folder, copy, { recursive: true });
-      sites.set(host, copy);
+      sites.set(host, [...(sites.get(host) ?? []), copy]);
+    },
+    restore(host) {
+      const [...deployed] = sites.get(host) ?? [];
+      deployed.pop();
+      if (deployed.length === 0) throw new Error(`${host} has no earlier deployment`);
+      sites.set(host, deployed);
     },
     async close() {
       const closed = once(server, 'close');

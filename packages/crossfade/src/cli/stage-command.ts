@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { startDatabaseServer } from '@crossfade/database-server';
+import { thisOperator } from '../engine/operator-session.ts';
 import { openController } from '../engine/controller.ts';
 import { foreignParts } from '../phases/environment/ownership.ts';
 import { stagingPhase, stagingStepParts, stagingSteps, stagingValidation } from '../phases/staging/staging-phase.ts';
@@ -138,7 +139,7 @@ async function runParts({ flags, env, config, providers, parts, validate }: Run)
     const controller = await openController({
       databaseUrl: database?.url('crossfade') ?? env['DATABASE_URL'] ?? '',
       rollout,
-      resumed: false,
+      operator: thisOperator(validate ? 'stage validate' : 'stage'),
       scenario: null,
       scale: null,
       config,

@@ -5,18 +5,18 @@ import type { WalkOutcome } from './walk.ts';
 export interface DurableRun {
   /** Postgres that keeps the checkpoints. */
   readonly databaseUrl: string;
-  /** The rollout's id; the same id again goes on where it stopped. */
-  readonly rollout: string;
+  /** Which part of which rollout; the same id again goes on where it stopped. */
+  readonly run: string;
   readonly work: (durable: Durable) => Promise<WalkOutcome>;
   /** Fires when the operator interrupts: what is under way is left as a `kill -9` would leave it, to be resumed. */
   readonly signal: AbortSignal;
 }
 
 /**
- * DBOS recovers the workflows of the same executor and application version. Both are fixed here: one controller
- * drives a rollout, and a newer build of Crossfade must be able to finish what an older one began.
+ * DBOS recovers the workflows of the same executor and application version. The run is its own executor, so that no
+ * other rollout in the same database is touched; the version is fixed, since a newer build of Crossfade must be able
+ * to finish what an older one began.
  */
-const EXECUTOR = 'controller';
 const APPLICATION_VERSION = 'crossfade-1';
 
 let current: DurableRun | undefined;
@@ -44,9 +44,9 @@ function durableUntil(signal: AbortSignal): Durable {
 }
 
 const rolloutWorkflow = DBOS.registerWorkflow(
-  async (rollout: string): Promise<WalkOutcome> => {
-    if (current === undefined || current.rollout !== rollout) {
-      throw new Error(`this process does not drive the rollout ${rollout}`);
+  async (run: string): Promise<WalkOutcome> => {
+    if (current === undefined || current.run !== run) {
+      throw new Error(`this process does not drive ${run}`);
     }
     return current.work(durableUntil(current.signal));
   },
@@ -62,7 +62,7 @@ export async function runDurably(run: DurableRun): Promise<WalkOutcome> {
   DBOS.setConfig({
     name: 'crossfade',
     systemDatabaseUrl: run.databaseUrl,
-    executorID: EXECUTOR,
+    executorID: run.run,
     applicationVersion: APPLICATION_VERSION,
     logLevel: 'error',
     runAdminServer: false,
@@ -76,7 +76,7 @@ export async function runDurably(run: DurableRun): Promise<WalkOutcome> {
   await DBOS.launch();
   try {
     run.signal.throwIfAborted();
-    const handle = await DBOS.startWorkflow(rolloutWorkflow, { workflowID: run.rollout })(run.rollout);
+    const handle = await DBOS.startWorkflow(rolloutWorkflow, { workflowID: run.run })(run.run);
     return await Promise.race([handle.getResult(), interrupted]);
   } finally {
     await DBOS.shutdown();

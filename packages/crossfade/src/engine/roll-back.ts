@@ -23,8 +23,8 @@ export async function rollBack(
   const rollback = walk.plan.rollbacks[kind];
   if (rollback === undefined) throw new Error(`the plan has no rollback of kind ${kind}`);
   const context = walk.contextFor(phase, new AbortController().signal);
-  await walk.durable.step('rollback/decide', () =>
-    context.record({
+  const decidedAt = await walk.durable.step('rollback/decide', async () => {
+    await context.record({
       kind: 'rollback.decided',
       data: {
         kind,
@@ -35,16 +35,23 @@ export async function rollBack(
         detectedMs: Math.max(0, Date.now() - Date.parse(trouble.since)),
       },
       key: 'rollback/decided',
-    }),
-  );
+    });
+    return Date.now();
+  });
   let complete = true;
   for (const step of rollback.steps) complete = (await act(walk, context, step)) && complete;
   for (const step of taken.filter((one) => rollback.scope.includes(one.phase)).toReversed()) {
     complete = (await compensate(walk, step)) && complete;
   }
   await walk.durable.step('rollback/prove', async () => {
+    const tookMs = Math.max(0, Date.now() - decidedAt);
     const proof = await rollback.prove(context, trouble.since);
-    await context.record({ kind: 'rollback.finished', data: { kind, complete, ...proof }, key: 'rollback/finished' });
+    const { budgetMs } = rollback;
+    await context.record({
+      kind: 'rollback.finished',
+      data: { kind, complete, tookMs, budgetMs, ...proof },
+      key: 'rollback/finished',
+    });
   });
   return complete
     ? { outcome: 'rolled-back', reason: trouble.measure }
@@ -60,7 +67,8 @@ export async function compensate(walk: Walk, { phase, step, before }: StepTaken)
     {
       id: step.id,
       title: step.title,
-      byHand: `put back what was before ${step.id}: ${JSON.stringify(before)}`,
+      byHand: async () =>
+        step.byHand?.(context, before) ?? `put back what was before ${step.id}: ${JSON.stringify(before)}`,
       run: () => step.compensate(context, before),
     },
     `${phase}/`,
@@ -100,7 +108,7 @@ function act(walk: Walk, context: RolloutContext, step: Action, prefix = 'rollba
           await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
       }
     }
-    const data = { title, error: lastError, byHand: step.byHand };
+    const data = { title, error: lastError, byHand: await step.byHand(context) };
     await context.record({ kind: 'compensation.failed', data, subject: step.id, key: `${name}/failed` });
     return false;
   });

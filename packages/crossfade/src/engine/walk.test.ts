@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Killed, lifeOf, nothingYet, smallRollout, type Remains } from './fixtures/small-rollout.ts';
+import { Killed, lifeOf, nothingYet, smallRollout, type Life, type Remains } from './fixtures/small-rollout.ts';
 import { walkRollout, type WalkOutcome } from './walk.ts';
 
 const kinds = (remains: Remains, kind: string): (string | undefined)[] =>
@@ -66,6 +66,55 @@ describe('a rollout', () => {
     expect(world).toEqual(new Set(['a', 'b', 'd']));
     const failed = remains.journal.find(({ entry }) => entry.kind === 'compensation.failed');
     expect(failed?.entry.data).toMatchObject({ error: 'the vendor refuses', byHand: expect.stringContaining('d') });
+  });
+});
+
+describe('an operator', () => {
+  let seq = 0;
+  const say = (life: Life, decision: 'hold' | 'go' | 'abort'): void => {
+    seq += 1;
+    const about = { seq, id: `ev-${seq}`, at: new Date().toISOString(), rollout: 'small', phase: null, subject: null };
+    life.decide({ kind: 'operator.decided', data: { decision, as: 'Ada', note: '' }, ...about });
+  };
+
+  it('holds the rollout before its next phase, and lets it go on', async () => {
+    const { plan, world } = smallRollout();
+    const remains = nothingYet();
+    const life = lifeOf(plan, remains);
+    say(life, 'hold');
+    const walked = walkRollout(life.walk);
+    await expect.poll(() => remains.journal.map(({ entry }) => entry.kind)).toContain('phase.held');
+    expect(world).toEqual(new Set());
+    say(life, 'go');
+    expect((await walked).outcome).toBe('completed');
+  });
+
+  it('who aborts in a guarded phase has its steps compensated, in reverse', async () => {
+    const { plan, effects, world } = smallRollout({ beforeRun: { step: 'd', act: () => say(life, 'abort') } });
+    const remains = nothingYet();
+    const life = lifeOf(plan, remains);
+    expect(await walkRollout(life.walk)).toEqual({ outcome: 'rolled-back', reason: 'aborted by Ada' });
+    expect(effects.filter(({ action }) => action === 'compensate').map(({ step }) => step)).toEqual(['d', 'c']);
+    expect(world).toEqual(new Set(['a', 'b']));
+  });
+
+  it('who aborts before production is touched has that phase compensated', async () => {
+    const { plan, world } = smallRollout({ beforeRun: { step: 'b', act: () => say(life, 'abort') } });
+    const life = lifeOf(plan, nothingYet());
+    expect(await walkRollout(life.walk)).toEqual({ outcome: 'rolled-back', reason: 'aborted by Ada' });
+    expect(world).toEqual(new Set());
+  });
+
+  it('who aborts while a phase is held has the one before compensated', async () => {
+    const { plan, world } = smallRollout({ beforeRun: { step: 'b', act: () => say(life, 'hold') } });
+    const remains = nothingYet();
+    const life = lifeOf(plan, remains);
+    const walked = walkRollout(life.walk);
+    await expect.poll(() => remains.journal.map(({ entry }) => entry.kind)).toContain('phase.held');
+    expect(world).toEqual(new Set(['a', 'b']));
+    say(life, 'abort');
+    expect((await walked).outcome).toBe('rolled-back');
+    expect(world).toEqual(new Set());
   });
 });
 

@@ -3,6 +3,7 @@ import { toJson, type Json } from '../rollout/json.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import type { Check, Part, Phase, PhaseId, RolloutPlan, Sentinel, Step, Trouble } from '../rollout/plan.ts';
 import type { Verdict } from '../rollout/verdict.ts';
+import type { Decisions } from './decisions.ts';
 import type { Durable } from './durable.ts';
 import { rollBack, compensate } from './roll-back.ts';
 
@@ -10,6 +11,11 @@ export interface Walk {
   readonly plan: RolloutPlan;
   readonly durable: Durable;
   readonly sentinel: Sentinel;
+  readonly decisions: Decisions;
+  /** Steps that earlier commands of this rollout took, oldest first: a rollback undoes these too. */
+  readonly takenBefore: readonly StepTaken[];
+  /** Waits, within bounds, for changes that were under way when a phase was ended early. */
+  settle(): Promise<void>;
   /** A context whose events carry `phase`; its signal fires when `stop` does. */
   contextFor(phase: PhaseId, stop: AbortSignal): RolloutContext;
 }
@@ -23,55 +29,107 @@ export interface StepTaken {
   readonly before: Json;
 }
 
-type PartResult = { ok: true } | { ok: false; reason: string; trouble: Trouble | null };
+interface Failure {
+  readonly ok: false;
+  readonly reason: string;
+  readonly trouble: Trouble | null;
+}
+type PartResult = { readonly ok: true } | Failure;
 
 /**
  * Walks the phases in order. Everything that touches the world goes through `durable.step`, so that the
  * same walk, started again after a `kill -9`, returns at once through what was finished and goes on with the rest.
  */
 export async function walkRollout(walk: Walk): Promise<WalkOutcome> {
-  const taken: StepTaken[] = [];
+  const taken: StepTaken[] = [...walk.takenBefore];
+  let previous: Phase | null = null;
   for (const phase of walk.plan.phases) {
+    const held = await holdBefore(walk, phase, previous);
+    // Held before this phase: what there is to undo is the one before.
+    if (!held.ok) return endEarly(walk, previous ?? phase, held, taken);
     const startedAt = await walk.durable.step(`${phase.id}/start`, async () => {
-      await walk
-        .contextFor(phase.id, new AbortController().signal)
-        .record({ kind: 'phase.started', data: { deadlineMs: phase.deadlineMs }, key: `${phase.id}/started` });
+      await freshContext(walk, phase.id).record({
+        kind: 'phase.started',
+        data: { deadlineMs: phase.deadlineMs },
+        key: `${phase.id}/started`,
+      });
       return Date.now();
     });
     const result = await walkPhase(walk, phase, taken);
     await walk.durable.step(`${phase.id}/finish`, async () => {
       const seconds = (Date.now() - startedAt) / 1000;
-      await walk.contextFor(phase.id, new AbortController().signal).record({
+      await freshContext(walk, phase.id).record({
         kind: 'phase.finished',
         data: { status: result.ok ? 'passed' : 'failed', seconds, reason: result.ok ? null : result.reason },
         key: `${phase.id}/finished`,
       });
     });
-    if (result.ok) continue;
-    const trouble = result.trouble ?? {
-      measure: result.reason,
-      measured: null,
-      expected: null,
-      since: new Date(startedAt).toISOString(),
-    };
-    return phase.rollback === null
-      ? await undoPhase(walk, phase, taken, result.reason)
-      : await rollBack(walk, phase.id, phase.rollback, trouble, taken);
+    if (!result.ok) return endEarly(walk, phase, result, taken);
+    previous = phase;
   }
   return { outcome: 'completed', reason: null };
 }
 
-/** Before production is touched there is nothing to roll back but the phase's own steps. */
-async function undoPhase(walk: Walk, phase: Phase, taken: readonly StepTaken[], reason: string): Promise<WalkOutcome> {
-  for (const step of taken.filter((one) => one.phase === phase.id).toReversed()) await compensate(walk, step);
-  return { outcome: 'failed', reason };
+/** A context that nothing stops. */
+const freshContext = (walk: Walk, phase: PhaseId): RolloutContext =>
+  walk.contextFor(phase, new AbortController().signal);
+
+/** Takes back what a phase that did not end well left behind; before production is touched, only its own steps. */
+async function endEarly(
+  walk: Walk,
+  phase: Phase,
+  { reason, trouble }: Failure,
+  taken: readonly StepTaken[],
+): Promise<WalkOutcome> {
+  await walk.settle();
+  if (phase.rollback === null) return undoPhase(walk, phase, taken, reason, trouble !== null);
+  const since = new Date().toISOString();
+  return rollBack(
+    walk,
+    phase.id,
+    phase.rollback,
+    trouble ?? { measure: reason, measured: null, expected: null, since },
+    taken,
+  );
 }
+
+async function undoPhase(
+  walk: Walk,
+  phase: Phase,
+  taken: readonly StepTaken[],
+  reason: string,
+  aborted: boolean,
+): Promise<WalkOutcome> {
+  let complete = true;
+  for (const step of taken.filter((one) => one.phase === phase.id).toReversed())
+    complete = (await compensate(walk, step)) && complete;
+  if (!complete) return { outcome: 'failed', reason: `rollback incomplete after: ${reason}` };
+  return { outcome: aborted ? 'rolled-back' : 'failed', reason };
+}
+
+/** Stands still before a phase for as long as an operator says so; the sentinel watches on meanwhile. */
+async function holdBefore(walk: Walk, phase: Phase, previous: Phase | null): Promise<PartResult> {
+  const { decisions, sentinel } = walk;
+  return walk.durable.step(`${phase.id}/held`, async (): Promise<PartResult> => {
+    const by = decisions.heldBy();
+    if (by !== null)
+      await freshContext(walk, phase.id).record({ kind: 'phase.held', data: { title: phase.title, by } });
+    const interruptions = [decisions.aborted, ...((previous?.rollback ?? null) === null ? [] : [sentinel.trouble])];
+    return Promise.race([decisions.untilGo().then((): PartResult => ({ ok: true })), ...interruptions.map(inTrouble)]);
+  });
+}
+
+const inTrouble = async (seen: Promise<Trouble>): Promise<PartResult> => {
+  const trouble = await seen;
+  return { ok: false, reason: trouble.measure, trouble };
+};
 
 async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<PartResult> {
   const stop = new AbortController();
   const context = walk.contextFor(phase.id, stop.signal);
   const guarded = phase.rollback !== null;
-  if (guarded) walk.sentinel.start(context);
+  // It watches on when this phase is over.
+  if (guarded) walk.sentinel.start(freshContext(walk, phase.id));
   // The deadline counts the time that this process observed: a controller that was down for an hour has not
   // seen the phase take an hour.
   const timer = new AbortController();
@@ -83,12 +141,17 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
     );
     timer.signal.addEventListener('abort', () => clearTimeout(timeout));
   });
-  const interruptions: Promise<PartResult>[] = [deadline];
-  if (guarded) {
-    interruptions.push(
-      walk.sentinel.trouble.then((trouble) => ({ ok: false, reason: `trouble: ${trouble.measure}`, trouble })),
-    );
-  }
+  const interruptions = [
+    deadline,
+    inTrouble(walk.decisions.aborted),
+    ...(guarded ? [inTrouble(walk.sentinel.trouble)] : []),
+  ].map((interruption) =>
+    interruption.then((result) => {
+      // At once: what runs must begin nothing more.
+      stop.abort(new Error('the phase is over'));
+      return result;
+    }),
+  );
   const inTime = (work: Promise<PartResult>): Promise<PartResult> => Promise.race([work, ...interruptions]);
   try {
     if (phase.gate.length > 0) {

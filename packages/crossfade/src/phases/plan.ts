@@ -7,7 +7,7 @@ import { monitorPhase } from './cutover/monitor-phase.ts';
 import { verifyPhase } from './cutover/verify-phase.ts';
 import { workerPhase } from './cutover/worker-phase.ts';
 import { preparationPhase } from './preparation/preparation-phase.ts';
-import { fullRollback, immediateRollback } from './rollback/full-rollback.ts';
+import { rollbacks } from './rollback/rollbacks.ts';
 import { stagingPhase, stagingStepParts, stagingValidation } from './staging/staging-phase.ts';
 import { watchPhase } from './watch/watch-phase.ts';
 
@@ -35,6 +35,6 @@ export function rolloutPlan(
       cleanupPhase({ deadlineMs: PATIENCE_MS }),
       archivePhase({ deadlineMs: PATIENCE_MS, places: options.places }),
     ],
-    rollbacks: { immediate: immediateRollback(), full: fullRollback() },
+    rollbacks: rollbacks(),
   };
 }

@@ -102,6 +102,9 @@ export function createDryRun(
         async publish(command, folder) {
           calls.push({ method: 'RUN', path: command.replaceAll('{folder}', JSON.stringify(folder)), body: null });
         },
+        async restore(command, build) {
+          calls.push({ method: 'RUN', path: command.replaceAll('{build}', JSON.stringify(build)), body: null });
+        },
       },
     },
   };

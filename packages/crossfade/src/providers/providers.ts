@@ -271,6 +271,8 @@ export interface Notifier {
 export interface FrontendPublisher {
   /** Runs the team's command on the folder. Throws `ProviderError` with what the command said. */
   publish(command: string, folder: string): Promise<void>;
+  /** Runs the team's command that brings an earlier build back. Throws `ProviderError` with what the command said. */
+  restore(command: string, build: string): Promise<void>;
 }
 
 export interface PlatformClock {

@@ -5,6 +5,7 @@ import { findDatabaseServer, startDatabaseServer, type DatabaseServer } from '@c
 import { attachWorld, heartbeat, startWorld, stopWorld } from '@crossfade/local-cloud';
 import type { World } from '@crossfade/local-cloud/world';
 import type { RolloutConfig } from '../rollout/config.ts';
+import { thisOperator } from '../engine/operator-session.ts';
 import { openController, type Controller, type ControllerOptions } from '../engine/controller.ts';
 import type { WalkOutcome } from '../engine/walk.ts';
 import { startSampler } from '../monitor/metrics-sampler.ts';
@@ -97,13 +98,13 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     });
     undo.push(() => providers.close());
     // Production's front end is the app's own release, which this rollout finds in place.
-    await publishFrontend(config, providers, 'production', say);
+    await publishFrontend(config, providers, 'production', say, 'before');
     const evidenceFolder = join(places.evidence, state.rollout);
     const sentinel = createSentinel();
     const driven: ControllerOptions = {
       databaseUrl: database.url('crossfade'),
       rollout: state.rollout,
-      resumed: options.resume,
+      operator: thisOperator('rehearse'),
       scenario: scenario.name,
       scale: describeScale(config),
       config,
@@ -122,10 +123,11 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     const controller = await openController(driven);
     undo.push(() => controller.close());
     const stage = createStage({
-      context: controller.context,
+      controller,
       controlUrl: world.controlUrl,
-      // The lock is held against every process alike: this one's own second try is refused as another machine's is.
-      openAnother: async () => (await openController(driven)).close(),
+      openAnother: async (name) => {
+        await (await openController({ ...driven, operator: thisOperator('rehearse', name) })).close();
+      },
     });
     return {
       controller,

@@ -1,5 +1,5 @@
 import type { Fault } from '@crossfade/local-cloud/faults';
-import type { RolloutContext } from '../rollout/context.ts';
+import type { Controller } from '../engine/controller.ts';
 import { errorText } from '../rollout/error-text.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
 import type { Scenario, Stage } from './scenario.ts';
@@ -8,15 +8,16 @@ import type { Scenario, Stage } from './scenario.ts';
 export const STAGE = 'scenario';
 
 export interface StageParts {
-  readonly context: RolloutContext;
+  readonly controller: Controller;
   /** The local cloud's control API. */
   readonly controlUrl: string;
-  /** Tries to drive the same rollout under that name; ends at once what it could open. */
+  /** Tries to drive the same rollout under that name, and lets go of it at once if it may. */
   readonly openAnother: (operator: string) => Promise<void>;
 }
 
 /** The stage of a running rehearsal. */
-export function createStage({ context, controlUrl, openAnother }: StageParts): Stage {
+export function createStage({ controller, controlUrl, openAnother }: StageParts): Stage {
+  const { context } = controller;
   const resolvers = context.config.dns.resolvers.map((one) => one.replace(/:\d+$/, ''));
   const note = (text: string): Promise<string> =>
     context.record({ kind: 'note', data: { text }, subject: STAGE, key: `${STAGE}/${text}` });
@@ -42,10 +43,7 @@ export function createStage({ context, controlUrl, openAnother }: StageParts): S
         }
         for (const key of keys) await store.delete(key);
       }),
-    abort: (as, text) =>
-      once(`aborted by ${as}`, () =>
-        context.record({ kind: 'operator.decided', data: { decision: 'abort', as, note: text } }),
-      ),
+    abort: (as, text) => once(`aborted by ${as}`, () => controller.decide('abort', { as, note: text })),
     enterSecondOperator: (operator) =>
       once(`${operator} enters`, () =>
         openAnother(operator).then(

@@ -33,10 +33,10 @@ function supabaseEnv(
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [`${prefix}_${name}`, value]));
 }
 
-/** What stands for `wrangler pages deploy`: hands the folder to the local cloud's pages. */
-function publishCommand(world: World, host: string): string {
+/** What stands for `wrangler pages deploy` and for Pages' rollback: asks the local cloud's pages. */
+function pagesCommand(world: World, host: string, what: '{folder}' | '--restore'): string {
   const script = fileURLToPath(new URL('../../../local-cloud/src/publish-pages.ts', import.meta.url));
-  return [process.execPath, script, world.controlUrl, host].map((word) => JSON.stringify(word)).join(' ') + ' {folder}';
+  return [process.execPath, script, world.controlUrl, host].map((word) => JSON.stringify(word)).join(' ') + ` ${what}`;
 }
 
 /** What a team's `.env` would hold, filled from the local cloud: base URLs and credentials, nothing else. */
@@ -65,8 +65,10 @@ export function worldEnv(world: World, signingSecret: string): Env {
     DNS_TTL_SCALE: String(world.dns.ttlScale),
     MEDIA_SIGNING_SECRET: signingSecret,
     STAGING_TEST_SECRET: signingSecret.split('').toReversed().join(''),
-    STAGING_PUBLISH_COMMAND: publishCommand(world, 'staging.audafact.com'),
-    PRODUCTION_PUBLISH_COMMAND: publishCommand(world, 'audafact.com'),
+    STAGING_PUBLISH_COMMAND: pagesCommand(world, 'staging.audafact.com', '{folder}'),
+    STAGING_RESTORE_COMMAND: pagesCommand(world, 'staging.audafact.com', '--restore'),
+    PRODUCTION_PUBLISH_COMMAND: pagesCommand(world, 'audafact.com', '{folder}'),
+    PRODUCTION_RESTORE_COMMAND: pagesCommand(world, 'audafact.com', '--restore'),
     ALERT_WEBHOOK_URL: `${world.controlUrl}/sink/on-call`,
     ALERT_WEBHOOK_SECRET: signingSecret,
   };

@@ -84,7 +84,15 @@ describe('a report', () => {
         },
         {
           kind: 'rollback.finished',
-          data: { kind: 'full', complete: true, recoveredMs: 1400, lostUploads: 0, lostDeletes: null },
+          data: {
+            kind: 'full',
+            complete: true,
+            tookMs: 5000,
+            budgetMs: 900_000,
+            recoveredMs: 1400,
+            lostUploads: 0,
+            lostDeletes: null,
+          },
         },
         { kind: 'rollout.finished', data: { outcome: 'rolled-back', reason: 'error rate' } },
       ),

@@ -47,6 +47,8 @@ const environment = v.strictObject({
     source: name,
     /** Publishes a built folder: `{folder}` is replaced by its path. */
     publishCommand: v.pipe(v.string(), v.includes('{folder}', 'expected {folder} in the command')),
+    /** Brings back the release from before: `{build}` is replaced by what its `config.json` calls itself. */
+    restoreCommand: name,
   }),
   supabase: v.strictObject({
     url,

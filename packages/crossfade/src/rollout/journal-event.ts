@@ -103,6 +103,9 @@ export type JournalEntry =
       data: {
         kind: RollbackKind;
         complete: boolean;
+        /** From the decision to the last verification, and what the plan allows, ms. */
+        tookMs: number;
+        budgetMs: number;
         recoveredMs: number | null;
         lostUploads: number | null;
         lostDeletes: number | null;

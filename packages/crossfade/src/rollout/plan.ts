@@ -43,6 +43,8 @@ export interface Step<Before = unknown> {
   verify(context: RolloutContext, before: Before): Promise<Verdict>;
   /** Puts `before` back, whatever part of `run` took place; doing it twice does no harm. */
   compensate(context: RolloutContext, before: Before): Promise<unknown>;
+  /** The very commands that a person compensates with; without it, what `look` saw is what has to be put back. */
+  byHand?(context: RolloutContext, before: Before): string;
 }
 
 /**
@@ -81,8 +83,8 @@ export interface Phase {
 export interface RollbackStep {
   readonly id: string;
   readonly title: string;
-  /** The very commands that do the same by hand. */
-  readonly byHand: string;
+  /** The very commands that do the same by hand, with the names and ids of this rollout. */
+  byHand(context: RolloutContext): Promise<string>;
   run(context: RolloutContext): Promise<unknown>;
   verify(context: RolloutContext): Promise<Verdict>;
 }
@@ -96,6 +98,8 @@ export interface RollbackProof {
 
 export interface Rollback {
   readonly kind: RollbackKind;
+  /** What the plan allows it, ms: from the decision to the last verification. */
+  readonly budgetMs: number;
   /** In this order, before the compensations of the phases in `scope` run in reverse. */
   readonly steps: readonly RollbackStep[];
   readonly scope: readonly PhaseId[];

@@ -4,6 +4,7 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import { toJson } from '../../rollout/json.ts';
 import type { Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { frontendStep } from '../environment/frontend-step.ts';
 import { mediaRecord } from '../preparation/ttl-step.ts';
 import { copyToR2, verifyInR2 } from '../transfer-pass.ts';
 
@@ -28,6 +29,14 @@ export async function restoreRecord(context: RolloutContext, before: DnsRecord):
     return false;
   await context.providers.cloudflare.patchDnsRecord(record.id, { type, content, ttl, proxied, comment });
   return true;
+}
+
+/** The very call that puts a record back, for a person. */
+export function restoreCommand({ config }: RolloutContext, before: DnsRecord): string {
+  const { apiBaseUrl, zoneId } = config.cloudflare;
+  const { id, type, name, content, ttl, proxied, comment } = before;
+  const body = JSON.stringify({ type, name, content, ttl, proxied, comment });
+  return `curl -X PATCH -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" -H 'content-type: application/json' -d '${body}' ${apiBaseUrl}/zones/${zoneId}/dns_records/${id}`;
 }
 
 /** The media host leads to Cloudflare's edge, where the route leads to the Worker; seen at every resolver. */
@@ -62,6 +71,7 @@ function switchStep(): Step<DnsRecord> {
         expected: `every server answers with ${context.config.dns.edgeAddresses.join(' or ')}`,
       });
     },
+    byHand: restoreCommand,
     async compensate(context, before) {
       return { restored: await restoreRecord(context, before) };
     },
@@ -103,6 +113,8 @@ export function dnsPhase(options: { plannedMs: number; deadlineMs: number }): Ph
       { kind: 'step', step: catchUpStep('dns.catchUp', 'Uploads since the copy caught up', 'catch-up') },
       { kind: 'step', step: switchStep() },
       { kind: 'step', step: catchUpStep('dns.lastCatchUp', 'Last uploads to legacy caught up', 'last catch-up') },
+      // The app asks the Worker for its media from here on.
+      { kind: 'step', step: frontendStep('production') },
     ],
   };
 }

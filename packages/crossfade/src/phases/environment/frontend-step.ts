@@ -11,22 +11,26 @@ import { buildPage } from './page-build.ts';
 
 const CONFIG_FILE = 'config.json';
 const deployed = v.object({ workerEndpoint: v.string(), environment: v.string(), build: v.string() });
+/** The release that a rollout finds, and the one that it brings. */
+export type Release = 'before' | 'after';
 
 /** What one build is told at run time, so that the same one serves every environment. */
-function runtimeConfig(config: RolloutConfig, environment: EnvironmentName, build: string) {
+function runtimeConfig(config: RolloutConfig, environment: EnvironmentName, build: string, release: Release) {
   const { worker, supabase } = config.environments[environment];
   return {
     workerEndpoint: worker.mediaOrigin,
     supabaseUrl: supabase.url,
     supabaseAnonKey: supabase.anonKey,
     environment,
+    release,
     build,
   };
 }
 
 type Deployed = { workerEndpoint: string; environment: string; build: string };
 
-async function whatIsDeployed(
+/** What the front end says of itself; `null` when there is none, or one that says nothing. */
+export async function deployedFrontend(
   config: RolloutConfig,
   providers: Pick<Providers, 'http'>,
   environment: EnvironmentName,
@@ -45,11 +49,12 @@ export async function publishFrontend(
   providers: Pick<Providers, 'http' | 'frontend'>,
   environment: EnvironmentName,
   say: (line: string) => void = () => {},
+  release: Release = 'after',
 ): Promise<boolean> {
   const { source, publishCommand } = config.environments[environment].frontend;
   const stamp = await buildPage(resolve(source), say);
-  const wanted = runtimeConfig(config, environment, stamp);
-  const now = await whatIsDeployed(config, providers, environment);
+  const wanted = runtimeConfig(config, environment, stamp, release);
+  const now = await deployedFrontend(config, providers, environment);
   const build = createHash('sha256').update(JSON.stringify(wanted)).digest('hex').slice(0, 16);
   if (now?.build === build) return false;
   const folder = await mkdtemp(join(tmpdir(), 'crossfade-front-end-'));
@@ -63,26 +68,40 @@ export async function publishFrontend(
   }
 }
 
+/** Brings back an earlier build by the team's own command, unless just that is served. Answers whether it had to. */
+export async function restoreFrontend(
+  config: RolloutConfig,
+  providers: Pick<Providers, 'http' | 'frontend'>,
+  environment: EnvironmentName,
+  build: string,
+): Promise<boolean> {
+  if ((await deployedFrontend(config, providers, environment))?.build === build) return false;
+  await providers.frontend.restore(config.environments[environment].frontend.restoreCommand, build);
+  return true;
+}
+
 /** The front end of an environment is published and talks to that environment's Worker. */
 export function frontendStep(environment: EnvironmentName): Step<{ before: Deployed | null }> {
   return {
     id: `${environment}.frontend`,
     title: `Front end of ${environment}, pointed at its Worker`,
     proves: [],
-    look: async ({ config, providers }) => ({ before: await whatIsDeployed(config, providers, environment) }),
+    look: async ({ config, providers }) => ({ before: await deployedFrontend(config, providers, environment) }),
     run: async ({ config, providers }) => ({ published: await publishFrontend(config, providers, environment) }),
     async verify({ config, providers }) {
       const { mediaOrigin } = config.environments[environment].worker;
-      const now = await whatIsDeployed(config, providers, environment);
+      const now = await deployedFrontend(config, providers, environment);
       return verdict(now?.workerEndpoint === mediaOrigin && now.environment === environment, {
         summary: `the front end of ${environment} talks to ${now?.workerEndpoint ?? 'nobody'}`,
         measured: now === null ? null : { workerEndpoint: now.workerEndpoint, environment: now.environment },
         expected: { workerEndpoint: mediaOrigin, environment },
       });
     },
-    // Its source is the app's repository: an earlier front end comes back by publishing an earlier commit.
-    compensate: async (_context, { before }) => ({
-      left: before === null ? 'the first front end' : 'the newer front end',
-    }),
+    byHand: ({ config }, { before }) =>
+      config.environments[environment].frontend.restoreCommand.replaceAll('{build}', before?.build ?? ''),
+    async compensate({ config, providers }, { before }) {
+      if (before === null) return { left: 'the first front end' };
+      return { restored: await restoreFrontend(config, providers, environment, before.build) };
+    },
   };
 }

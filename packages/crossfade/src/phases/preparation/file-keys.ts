@@ -25,7 +25,8 @@ end $$`;
 const marker = ({ config }: RolloutContext): string =>
   `/object/public/${config.environments.production.supabase.bucket}/`;
 
-async function rowsWithout(context: RolloutContext): Promise<{ keys: number; urls: number }> {
+/** Rows that lack the key or the URL that the other side addresses them by. */
+export async function rowsWithout(context: RolloutContext): Promise<{ keys: number; urls: number }> {
   let keys = 0;
   let urls = 0;
   for (const table of TABLES) {
@@ -85,6 +86,12 @@ async function backfill(context: RolloutContext): Promise<number> {
   return filled;
 }
 
+/** The triggers are at work and no row lacks an address. Doing it twice does no harm. */
+export async function keepAddressesInStep(context: RolloutContext): Promise<{ filled: number }> {
+  if ((await triggered(context)).length < TABLES.length) await createTriggers(context);
+  return { filled: await backfill(context) };
+}
+
 /** Every row that addresses media has both addresses, now and as long as both worlds write. */
 export function fileKeysStep(): Step<{ keys: number; urls: number }> {
   return {
@@ -92,10 +99,7 @@ export function fileKeysStep(): Step<{ keys: number; urls: number }> {
     title: 'Database rows have file_key and file_url, kept in step',
     proves: [],
     look: rowsWithout,
-    async run(context) {
-      await createTriggers(context);
-      return { filled: await backfill(context) };
-    },
+    run: keepAddressesInStep,
     async verify(context) {
       const [without, tables] = [await rowsWithout(context), await triggered(context)];
       return verdict(without.keys === 0 && without.urls === 0 && tables.length === TABLES.length, {
@@ -140,8 +144,7 @@ export function endFileUrlsStep(): Step<{ tables: string[] }> {
     },
     async compensate(context, before) {
       if (before.tables.length === 0) return { already: true };
-      await createTriggers(context);
-      return { filled: await backfill(context) };
+      return keepAddressesInStep(context);
     },
   };
 }

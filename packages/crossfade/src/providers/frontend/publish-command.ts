@@ -7,20 +7,23 @@ import type { FrontendPublisher } from '../providers.ts';
 const run = promisify(exec);
 const TIMEOUT_MS = 5 * 60_000;
 
-/** Publishes with the team's own command, in a shell, with `{folder}` filled in. */
+/** Publishes with the team's own commands, in a shell, with `{folder}` or `{build}` filled in. */
 export function createPublishCommand(): FrontendPublisher {
   return {
-    async publish(command, folder) {
-      try {
-        await run(command.replaceAll('{folder}', JSON.stringify(folder)), { timeout: TIMEOUT_MS });
-      } catch (error) {
-        throw new ProviderError('Front end', 'publish command', {
-          status: null,
-          code: 'failed',
-          message: errorText(error),
-          hint: 'run the command of frontend.publishCommand by hand, mend what it says, then run this again',
-        });
-      }
-    },
+    publish: (command, folder) => inShell('publishCommand', command.replaceAll('{folder}', JSON.stringify(folder))),
+    restore: (command, build) => inShell('restoreCommand', command.replaceAll('{build}', JSON.stringify(build))),
   };
+}
+
+async function inShell(field: 'publishCommand' | 'restoreCommand', command: string): Promise<void> {
+  try {
+    await run(command, { timeout: TIMEOUT_MS });
+  } catch (error) {
+    throw new ProviderError('Front end', field, {
+      status: null,
+      code: 'failed',
+      message: errorText(error),
+      hint: `run the command of frontend.${field} by hand, mend what it says, then run this again`,
+    });
+  }
 }

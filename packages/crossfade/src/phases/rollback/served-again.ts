@@ -1,0 +1,87 @@
+import type { RolloutContext } from '../../rollout/context.ts';
+import type { RollbackProof, RollbackStep } from '../../rollout/plan.ts';
+import { until } from '../../rollout/until.ts';
+import { verdict } from '../../rollout/verdict.ts';
+import { countLostUploads } from './lost-uploads.ts';
+
+/** The audience counts as served again after so long without a failure, ms. */
+const CLEAN_MS = 3000;
+const SERVED_MS = 60_000;
+
+const mediaHost = ({ config }: RolloutContext): string =>
+  new URL(config.environments.production.worker.mediaOrigin).hostname;
+
+/** What the public got in the last whole seconds: from the audience, or, without one, from the edge's analytics. */
+async function lastSeconds(
+  context: RolloutContext,
+): Promise<{ requests: number; failed: number; fromEdge: number | null }> {
+  const { audience, cloudflare } = context.providers;
+  const now = Date.now();
+  if (audience === null) {
+    const statuses = await cloudflare.httpStatuses(mediaHost(context), now - CLEAN_MS, now);
+    const sum = (least: number): number =>
+      statuses.filter((one) => one.status >= least).reduce((total, one) => total + one.requests, 0);
+    return { requests: sum(0), failed: sum(500), fromEdge: null };
+  }
+  const seconds = (await audience.stats()).seconds.filter((one) => Date.parse(one.at) >= now - CLEAN_MS - 1000);
+  const sum = (read: (one: (typeof seconds)[number]) => number): number =>
+    seconds.reduce((total, one) => total + read(one), 0);
+  return {
+    requests: sum((one) => one.legacy + one.edge),
+    failed: sum((one) => one.failed),
+    fromEdge: sum((one) => one.edge),
+  };
+}
+
+/** Last of all: every listener is served again, by legacy alone, for a while without a failure; the alerts end with it. */
+export function servedAgain(): RollbackStep {
+  return {
+    id: 'rollback.served',
+    title: 'Every listener is served from legacy again',
+    byHand: async () => 'npm run crossfade -- status   # who still fails, and on which side',
+    async run(context) {
+      const { reading, ms } = await until(
+        () => lastSeconds(context),
+        ({ requests, failed, fromEdge }) => requests > 0 && failed === 0 && (fromEdge ?? 0) === 0,
+        { timeoutMs: SERVED_MS, everyMs: 250, signal: context.signal },
+      );
+      return { ...reading, ms };
+    },
+    async verify(context) {
+      const { requests, failed, fromEdge } = await lastSeconds(context);
+      const served = requests > 0 && failed === 0 && (fromEdge ?? 0) === 0;
+      if (served) await resolveAlerts(context);
+      return verdict(served, {
+        summary: `${requests} requests in the last ${CLEAN_MS / 1000} s, ${failed} failed, ${fromEdge ?? 'unknown how many'} still at the edge`,
+        measured: { requests, failed, fromEdge },
+        expected: { failed: 0, fromEdge: 0 },
+      });
+    },
+  };
+}
+
+async function resolveAlerts(context: RolloutContext): Promise<void> {
+  const history = await context.history();
+  const resolved = new Set(history.flatMap((event) => (event.kind === 'alert.resolved' ? [event.data.rule] : [])));
+  for (const event of history) {
+    if (event.kind !== 'alert.fired' || resolved.has(event.data.rule)) continue;
+    const { rule } = event.data;
+    await context.record({
+      kind: 'alert.resolved',
+      data: { rule, measured: { failed: 0 } },
+      subject: rule,
+      key: `alert/${rule}/resolved`,
+    });
+  }
+}
+
+export async function prove(context: RolloutContext, troubleSince: string): Promise<RollbackProof> {
+  const last = (await context.providers.audience?.stats())?.lastFailureAt ?? null;
+  return {
+    // From the first sign of trouble to the last request that failed.
+    recoveredMs: last === null ? null : Math.max(0, Date.parse(last) - Date.parse(troubleSince)),
+    lostUploads: await countLostUploads(context),
+    // No measure of deletes exists yet: nobody deletes while the audience plays.
+    lostDeletes: null,
+  };
+}
