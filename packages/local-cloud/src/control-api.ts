@@ -3,7 +3,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { AudienceProcess } from './audience/process.ts';
-import { faultSchema, type Fault } from './faults.ts';
+import { faultSchema, type Faults } from './faults.ts';
 import type { Pages } from './pages.ts';
 
 const MOST_KEPT = 1000;
@@ -13,7 +13,7 @@ export interface ControlParts {
   readonly pages: Pages;
   readonly calls: () => readonly unknown[];
   readonly expireObjects: (bucket: string, now: number) => Promise<readonly string[]>;
-  readonly plant: (fault: Fault) => void;
+  readonly faults: Faults;
   readonly onHeartbeat: () => void;
   readonly onStop: () => void;
 }
@@ -69,7 +69,11 @@ export async function startControlApi(
     return context.json({ expired: await parts.expireObjects(bucket, now) });
   });
   app.post('/faults', async (context) => {
-    parts.plant(v.parse(faultSchema, await context.req.json()));
+    parts.faults.plant(v.parse(faultSchema, await context.req.json()));
+    return context.json({ ok: true });
+  });
+  app.delete('/faults', (context) => {
+    parts.faults.clear();
     return context.json({ ok: true });
   });
   app.get('/calls', (context) => context.json(parts.calls()));

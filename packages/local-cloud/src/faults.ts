@@ -10,6 +10,8 @@ export const faultSchema = v.variant('kind', [
   v.object({ kind: v.literal('no-analytics'), seconds }),
   /** This resolver (an address) gives the answers it has, whatever their TTL. */
   v.object({ kind: v.literal('stale-dns'), seconds, resolver: v.string() }),
+  /** This version of a Worker fails so large a share of its requests (0–1), whoever asks. */
+  v.object({ kind: v.literal('failing-version'), seconds, versionId: v.string(), share: v.number() }),
 ]);
 export type Fault = v.InferOutput<typeof faultSchema>;
 
@@ -18,6 +20,8 @@ type FaultOf<Kind extends Fault['kind']> = Extract<Fault, { kind: Kind }>;
 export interface Faults {
   /** From now on, until its seconds are over. */
   plant(fault: Fault): void;
+  /** All is well again. */
+  clear(): void;
   /** The planted faults of that kind that still hold. */
   holding<Kind extends Fault['kind']>(kind: Kind): FaultOf<Kind>[];
 }
@@ -28,6 +32,9 @@ export function createFaults(): Faults {
   return {
     plant(fault) {
       planted.push({ fault, until: Date.now() + fault.seconds * 1000 });
+    },
+    clear() {
+      planted.length = 0;
     },
     holding: <Kind extends Fault['kind']>(kind: Kind) =>
       planted

@@ -187,6 +187,7 @@ async function main(): Promise<void> {
   const r2 = { accessKeyId: of('r2Id'), secretAccessKey: of('r2Secret') };
   const queues = await openQueues(join(folder, 'queues'));
   const dataPoints = openDataPoints();
+  const faults = createFaults();
   undo.push(async () => dataPoints.close());
   const runtime = await createWorkersRuntime({
     folder: join(folder, 'workers'),
@@ -201,9 +202,9 @@ async function main(): Promise<void> {
       onMessages: (queue, bodies) => queues.send(queue, bodies),
       onDataPoint: (dataset, point) => dataPoints.write(dataset, point),
     },
+    faults,
   });
   undo.push(() => runtime.close());
-  const faults = createFaults();
   const account = await startCloudflareApi({
     folder: join(folder, 'account'),
     host: '127.0.0.1',
@@ -257,7 +258,7 @@ async function main(): Promise<void> {
     pages,
     calls: () => account.calls,
     expireObjects: (bucket, now) => account.expireObjects(bucket, now),
-    plant: (fault) => faults.plant(fault),
+    faults,
     onHeartbeat: () => (lastBeat = Date.now()),
     onStop: () => setImmediate(() => void stop(0)),
   });
