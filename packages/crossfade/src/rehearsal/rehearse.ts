@@ -21,7 +21,7 @@ import type { Places } from './places.ts';
 import { createStage, playScenario } from './stage.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
 import type { Scenario } from './scenario.ts';
-import { worldEnv } from './world-env.ts';
+import { managementOf, worldEnv } from './world-env.ts';
 import type { Env } from '../rollout/config.ts';
 
 /** TTLs run out 60 times as fast: 5 minutes in 5 seconds. */
@@ -196,21 +196,6 @@ async function openWorld({ resume, places, say, signal }: RehearsalOptions): Pro
     return attached;
   }
   return startWorld({ folder: places.world, ttlScale: TTL_SCALE, onProgress: say, signal });
-}
-
-function managementOf(world: World) {
-  return {
-    staging: {
-      apiUrl: world.supabase.staging.url,
-      token: world.supabase.staging.managementToken,
-      ref: world.supabase.staging.ref,
-    },
-    production: {
-      apiUrl: world.supabase.production.url,
-      token: world.supabase.production.managementToken,
-      ref: world.supabase.production.ref,
-    },
-  };
 }
 
 const minutes = (ms: number): string =>

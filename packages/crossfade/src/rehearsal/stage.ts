@@ -2,6 +2,7 @@ import type { Fault } from '@crossfade/local-cloud/faults';
 import type { Controller } from '../engine/controller.ts';
 import { errorText } from '../rollout/error-text.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
+import { createFaultControl } from './fault-control.ts';
 import type { Scenario, Stage } from './scenario.ts';
 
 /** Subject of the stage's notes in the journal. */
@@ -18,6 +19,7 @@ export interface StageParts {
 /** The stage of a running rehearsal. */
 export function createStage({ controller, controlUrl, openAnother }: StageParts): Stage {
   const { context } = controller;
+  const faults = createFaultControl(controlUrl);
   const resolvers = context.config.dns.resolvers.map((one) => one.replace(/:\d+$/, ''));
   const note = (text: string): Promise<string> =>
     context.record({ kind: 'note', data: { text }, subject: STAGE, key: `${STAGE}/${text}` });
@@ -32,7 +34,7 @@ export function createStage({ controller, controlUrl, openAnother }: StageParts)
   };
   return {
     resolvers,
-    plant: (fault) => once(`planted: ${describe(fault)}`, () => plant(controlUrl, fault)),
+    plant: (fault) => once(`planted: ${describe(fault)}`, () => faults.plant(fault)),
     loseObjects: (count) =>
       once(`taken out of production's bucket: ${count} objects`, async () => {
         const store = context.providers.r2.production;
@@ -57,15 +59,6 @@ export function createStage({ controller, controlUrl, openAnother }: StageParts)
 
 function describe({ kind, seconds, ...rest }: Fault): string {
   return [kind, ...Object.values(rest), `${seconds} s`].join(', ');
-}
-
-async function plant(controlUrl: string, fault: Fault): Promise<void> {
-  const response = await fetch(`${controlUrl}/faults`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(fault),
-  });
-  if (!response.ok) throw new Error(`the cloud did not take the fault: ${response.status} ${await response.text()}`);
 }
 
 /**
