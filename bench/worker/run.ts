@@ -7,7 +7,7 @@ import { describe, loadBefore, makeReport, type Report } from './report.ts';
 import { runRounds, type Plan } from './rounds.ts';
 import { startBareWorker, startMediaWorker, type Server } from './subjects.ts';
 
-const USAGE = 'usage: node bench/worker/run.ts [--seconds 5] [--rounds 3] [--connections 16] [--json FILE]';
+const USAGE = 'usage: npm run bench:worker -- [--seconds 5] [--rounds 3] [--connections 16] [--json FILE]';
 const SIZES = [64 * 1024, 1024 * 1024];
 const objects = new Map(SIZES.map((bytes) => [bytes, randomFillSync(new Uint8Array(bytes))]));
 const stop = new AbortController();

@@ -12,6 +12,7 @@ function environment(
   names: { worker: string; bucket: string; media: string; frontend: string; branch: string },
 ) {
   const of = (name: string): string => env[`${prefix}_${name}`] ?? '';
+  const hyperdriveId = env[`${prefix}_HYPERDRIVE_ID`];
   return {
     worker: {
       name: names.worker,
@@ -47,7 +48,8 @@ function environment(
       },
     },
     database: { url: of('DATABASE_URL') },
-    hyperdriveId: of('HYPERDRIVE_ID'),
+    // Without one of the team's own Crossfade keeps one.
+    ...(hyperdriveId === undefined ? {} : { hyperdriveId }),
     testUsers: users(env, `${prefix}_TEST_USER`),
     limitUsers: users(env, `${prefix}_LIMIT_USER`),
     ...(prefix === 'STAGING' ? { testSecret: of('TEST_SECRET') } : {}),
@@ -61,6 +63,24 @@ function users(env: Env, prefix: string) {
     password: env[`${prefix}_${tier.toUpperCase()}_PASSWORD`] ?? '',
     tier,
   }));
+}
+
+/** A channel from `<prefix>_WEBHOOK_URL`, `_WEBHOOK_SECRET` and `_ACKNOWLEDGE_URL`; none where there is no address. */
+function webhook(env: Env, name: string, prefix: string, alerts: boolean) {
+  const url = env[`${prefix}_WEBHOOK_URL`];
+  const secret = env[`${prefix}_WEBHOOK_SECRET`];
+  const acknowledgeUrl = env[`${prefix}_ACKNOWLEDGE_URL`];
+  if (url === undefined) return [];
+  return [
+    {
+      name,
+      kind: 'webhook' as const,
+      url,
+      alerts,
+      ...(secret === undefined ? {} : { secret }),
+      ...(acknowledgeUrl === undefined ? {} : { acknowledgeUrl }),
+    },
+  ];
 }
 
 const MEBIBYTE = 1024 * 1024;
@@ -187,15 +207,15 @@ export default defineRollout((env) => ({
     monitor: scaled(env, HOUR, 15 * SECOND),
     watch: scaled(env, 24 * HOUR, 15 * SECOND),
   },
-  notifications:
-    env['ALERT_WEBHOOK_URL'] === undefined
-      ? []
-      : [
-          {
-            name: 'on-call',
-            kind: 'webhook',
-            url: env['ALERT_WEBHOOK_URL'],
-            secret: env['ALERT_WEBHOOK_SECRET'] ?? '',
-          },
-        ],
+  notifications: [...webhook(env, 'on-call', 'ALERT', true), ...webhook(env, 'announcements', 'ANNOUNCEMENTS', false)],
+  team: {
+    people: 'rollouts/audafact/on-call/people.json',
+    onCall: { kind: 'file', file: 'rollouts/audafact/on-call/schedule.json' },
+    communications: 'rollouts/audafact/communications',
+    escalation: 'rollouts/audafact/escalation/escalation.json',
+    answerWithinMs: scaled(env, 10 * MINUTE, 10 * SECOND).deadlineMs,
+    // Five minutes of waiting pass in one second.
+    drillScale: env['CROSSFADE_REHEARSAL'] === '1' ? 300 : 1,
+  },
+  gates: { signOffs: ['cutover'], signOffExpiresMs: 24 * HOUR, validationExpiresMs: 24 * HOUR },
 }));

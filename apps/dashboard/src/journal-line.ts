@@ -1,5 +1,13 @@
 import type { JournalEvent } from '../../../packages/crossfade/src/rollout/journal-event.ts';
 
+const SAID = { hold: 'hold before the next phase', go: 'go on', abort: 'abort' } as const;
+const why = (note: string): string => (note === '' ? '' : ` (“${note}”)`);
+
+/** Whether a person did it, rather than the machine. */
+export function isByPerson({ kind }: JournalEvent): boolean {
+  return kind === 'operator.decided' || kind === 'gate.signed' || kind === 'page.acknowledged';
+}
+
 /** An event in a line for people; `null` for the many that the graph shows. */
 export function journalLine(event: JournalEvent): string | null {
   switch (event.kind) {
@@ -25,7 +33,7 @@ export function journalLine(event: JournalEvent): string | null {
     case 'compensation.finished':
       return `undone: ${event.data.title}`;
     case 'compensation.failed':
-      return `not undone: ${event.data.title}: ${event.data.error}`;
+      return `not undone: ${event.data.title}: ${event.data.error}. By hand: ${event.data.byHand}`;
     case 'alert.fired':
       return `alert: ${event.data.rule} ${JSON.stringify(event.data.measured)}, told ${event.data.deliveredTo.join(', ')}`;
     case 'alert.resolved':
@@ -38,6 +46,8 @@ export function journalLine(event: JournalEvent): string | null {
       return `rollback ${event.data.complete ? 'complete' : 'incomplete'}: served again after ${event.data.recoveredMs ?? '?'} ms, ${event.data.lostUploads ?? '?'} uploads lost`;
     case 'transfer.finished':
       return `transfer (${event.data.pass}): ${event.data.verified} of ${event.data.objects} verified`;
+    case 'message.sent':
+      return `message ${event.data.message} to ${event.data.channel}: ${event.data.refused ?? 'taken'}`;
     case 'traffic.counted':
       return `traffic: ${event.data.requests} requests, ${event.data.failed} failed`;
     case 'rollout.started':
@@ -46,6 +56,20 @@ export function journalLine(event: JournalEvent): string | null {
       return 'rollout resumed';
     case 'rollout.finished':
       return `rollout ${event.data.outcome}`;
+    case 'run.started':
+      return `${event.data.command} began, attempt ${event.data.attempt}, by ${event.data.operator}`;
+    case 'run.finished':
+      return `${event.data.command} ${event.data.outcome}${event.data.reason === null ? '' : `: ${event.data.reason}`}`;
+    case 'operator.decided':
+      return `${event.data.as} decided: ${SAID[event.data.decision]}${why(event.data.note)}`;
+    case 'phase.held':
+      return `holding before ${event.data.title}, asked by ${event.data.by}`;
+    case 'gate.signed':
+      return `${event.data.as} signed off ${event.data.gate}${why(event.data.note)}, for what was seen as ${event.data.evidenceHash.slice(0, 12)}, until ${event.data.expiresAt}`;
+    case 'page.sent':
+      return `paged ${event.data.to} (level ${event.data.level}) through ${event.data.channel}`;
+    case 'page.acknowledged':
+      return `${event.data.to} acknowledged the page after ${event.data.ms} ms`;
     case 'note':
       return event.data.text;
   }

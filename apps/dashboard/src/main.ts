@@ -1,22 +1,26 @@
 import type { JournalEvent } from '../../../packages/crossfade/src/rollout/journal-event.ts';
 import './control-room.css';
-import { journalLine } from './journal-line.ts';
-import { renderFigures, renderPhases, renderRollback, renderTransfer } from './render.ts';
+import './people.css';
+import { element, letCopy, place, setText } from './element.ts';
+import { isByPerson, journalLine } from './journal-line.ts';
+import { createOperatorControls } from './operator-controls.ts';
+import { rememberChoices, renderFigures, renderPhases, renderTransfer } from './render.ts';
+import { renderRollback } from './render-rollback.ts';
+import { renderSignOffs } from './render-sign-offs.ts';
 import { applyEvent, emptyView } from './rollout-view.ts';
 import { createTrafficChart } from './traffic-chart.ts';
+import { clockTime } from './words.ts';
 
 const JOURNAL_LINES = 200;
 
-function place(id: string): HTMLElement {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found;
-}
-
 const view = emptyView();
 const chosen = new Map<string, boolean>();
+const drawControls = createOperatorControls(view);
 const drawTraffic = createTrafficChart(place('chart'));
-let connected = false;
+rememberChoices(place('phases'), chosen);
+letCopy();
+// Until the first answer it is being opened, not lost.
+let connected = true;
 let waiting = false;
 
 /** Draws at most once a frame, however many events came. */
@@ -25,20 +29,15 @@ function draw(): void {
   waiting = true;
   requestAnimationFrame(() => {
     waiting = false;
-    place('rollout').textContent =
-      view.rollout === ''
-        ? 'Waiting for the rollout …'
-        : `${view.rollout}${view.scenario === null ? '' : ` · scenario ${view.scenario}`}`;
-    place('scale').textContent = view.scale === null ? '' : `Rehearsal, scaled: ${view.scale}`;
-    const outcome = place('outcome');
-    const lost = !connected && (view.outcome === 'running' || view.outcome === 'rolling back');
-    outcome.textContent = lost ? 'connection lost, trying again' : view.outcome;
-    outcome.className = `badge ${lost ? 'lost' : view.outcome.replace(' ', '-')}`;
-    outcome.title = view.reason ?? '';
+    const scenario = view.scenario === null ? '' : ` · scenario ${view.scenario}`;
+    setText(place('rollout'), view.rollout === '' ? 'Waiting for the rollout …' : `${view.rollout}${scenario}`);
+    setText(place('scale'), view.scale === null ? '' : `Rehearsal, scaled: ${view.scale}`);
+    drawControls(connected);
     renderFigures(place('figures'), view);
     renderTransfer(place('transfer'), view);
     renderRollback(place('rollback'), view);
     renderPhases(place('phases'), view, chosen);
+    renderSignOffs(view);
     drawTraffic(view.seconds);
   });
 }
@@ -46,11 +45,8 @@ function draw(): void {
 function note(event: JournalEvent): void {
   const line = journalLine(event);
   if (line === null) return;
-  const item = document.createElement('li');
-  const time = document.createElement('time');
-  time.dateTime = event.at;
-  time.textContent = event.at.slice(11, 23);
-  item.append(time, ` ${event.id} ${line}`);
+  const time = element('time', { datetime: event.at, title: event.at }, clockTime(event.at));
+  const item = element('li', isByPerson(event) ? { class: 'by-person' } : {}, time, ` ${event.id} ${line}`);
   const journal = place('journal');
   journal.prepend(item);
   while (journal.childElementCount > JOURNAL_LINES) journal.lastElementChild?.remove();

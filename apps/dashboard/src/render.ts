@@ -1,4 +1,7 @@
-import type { ItemState, PhaseView, RolloutView } from './rollout-view.ts';
+import { element, patch } from './element.ts';
+import { renderClosedGate } from './render-gate.ts';
+import type { ItemState, ItemView, PhaseView, RolloutView } from './rollout-view.ts';
+import { clockTime, duration } from './words.ts';
 
 const MARKS: Readonly<Record<ItemState, string>> = {
   waiting: '○',
@@ -17,24 +20,7 @@ const WORDS: Readonly<Record<ItemState, string>> = {
   undone: 'undone',
 };
 
-function element<Name extends keyof HTMLElementTagNameMap>(
-  name: Name,
-  attributes: Record<string, string> = {},
-  ...children: (Node | string)[]
-): HTMLElementTagNameMap[Name] {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function duration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
-  return ms < 2 * 3600_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3600_000)} h`;
-}
-
-/** The four numbers that matter while it runs. */
+/** The numbers that matter while it runs. */
 export function renderFigures(target: HTMLElement, view: RolloutView): void {
   const availability = view.requests === 0 ? '–' : `${(100 * (1 - view.failed / view.requests)).toFixed(3)} %`;
   const figures = [
@@ -46,7 +32,8 @@ export function renderFigures(target: HTMLElement, view: RolloutView): void {
     ['Verified in R2', view.verified === null ? '–' : `${view.verified.verified}/${view.verified.objects}`],
     ['Alerts', String(view.alerts)],
   ];
-  target.replaceChildren(
+  patch(
+    target,
     ...figures.map(([name = '', value = '']) =>
       element(
         'div',
@@ -58,55 +45,71 @@ export function renderFigures(target: HTMLElement, view: RolloutView): void {
   );
 }
 
-function renderPhase(phase: PhaseView): HTMLElement {
-  const time = phase.seconds === null ? `planned ${duration(phase.plannedMs)}` : duration(phase.seconds * 1000);
-  const items = phase.items.map((item) =>
+function renderItem(phase: PhaseView, item: ItemView): HTMLElement {
+  return element(
+    'li',
+    { class: item.state },
+    element('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[item.state]),
     element(
-      'li',
-      { class: item.state },
-      element('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[item.state]),
-      element(
-        'div',
-        {},
-        element('span', { class: 'item-title' }, item.kind === 'gate' ? `Gate: ${item.title}` : item.title),
-        element('span', { class: 'state' }, ` ${WORDS[item.state]}${item.ms === null ? '' : `, ${duration(item.ms)}`}`),
-        element('p', { class: 'quiet' }, item.summary),
-        ...item.evidence.map((path) =>
-          element('a', { class: 'evidence', href: `/evidence/${path}` }, path.slice(path.lastIndexOf('/') + 1)),
+      'div',
+      {},
+      element('span', { class: 'item-title' }, item.kind === 'gate' ? `Gate: ${item.title}` : item.title),
+      element('span', { class: 'state' }, ` ${WORDS[item.state]}${item.ms === null ? '' : `, ${duration(item.ms)}`}`),
+      element('p', { class: 'quiet' }, item.summary),
+      ...(item.verdict?.evidence ?? []).map((path) =>
+        element(
+          'a',
+          { class: 'evidence', href: `/evidence/${path}`, id: `evidence-${phase.id}-${item.id}-${path}` },
+          path.slice(path.lastIndexOf('/') + 1),
         ),
       ),
     ),
   );
-  const details = element(
-    'details',
-    { class: `phase ${phase.state}`, id: `phase-${phase.id}` },
-    element(
-      'summary',
-      {},
-      element('span', { class: 'mark', 'aria-hidden': 'true' }, MARKS[phase.state]),
-      element('span', { class: 'phase-title' }, phase.title),
-      element('span', { class: 'state' }, `${WORDS[phase.state]} · ${time}`),
-    ),
-    element('ul', {}, ...items),
-  );
-  details.open = phase.state === 'running' || phase.state === 'failed';
-  return details;
 }
 
-/** Draws the phases anew, keeping open what a person has opened or closed. */
-export function renderPhases(target: HTMLElement, view: RolloutView, chosen: Map<string, boolean>): void {
-  const drawn = view.phases.map((phase) => {
-    const details = renderPhase(phase);
-    if (details instanceof HTMLDetailsElement) {
-      const choice = chosen.get(phase.id);
-      if (choice !== undefined) details.open = choice;
-      details.querySelector('summary')?.addEventListener('click', () => chosen.set(phase.id, !details.open));
-    }
-    return details;
+function renderPhase(phase: PhaseView, open: boolean): HTMLElement {
+  const time = phase.seconds === null ? `planned ${duration(phase.plannedMs)}` : duration(phase.seconds * 1000);
+  const holding = phase.held.some(({ until }) => until === null);
+  return element(
+    'details',
+    { class: `phase ${phase.state}${holding ? ' holding' : ''}`, id: `phase-${phase.id}`, ...(open && { open: '' }) },
+    element(
+      'summary',
+      { id: `toggle-${phase.id}` },
+      element('span', { class: 'mark', 'aria-hidden': 'true' }, holding ? '‖' : MARKS[phase.state]),
+      element('span', { class: 'phase-title' }, phase.title),
+      element('span', { class: 'state' }, `${holding ? 'held' : WORDS[phase.state]} · ${time}`),
+    ),
+    ...phase.held.map(({ by, from, until }) =>
+      element(
+        'p',
+        { class: 'held' },
+        `‖ Held for ${by} ${until === null ? `since ${clockTime(from)}` : `from ${clockTime(from)} to ${clockTime(until)}`}`,
+      ),
+    ),
+    ...renderClosedGate(phase),
+    element('ul', {}, ...phase.items.map((item) => renderItem(phase, item))),
+  );
+}
+
+/** Draws the phases, open as a person has chosen; else the ones that run or failed. */
+export function renderPhases(target: HTMLElement, view: RolloutView, chosen: ReadonlyMap<string, boolean>): void {
+  patch(
+    target,
+    ...view.phases.map((phase) =>
+      renderPhase(phase, chosen.get(`phase-${phase.id}`) ?? (phase.state === 'running' || phase.state === 'failed')),
+    ),
+  );
+}
+
+/** Remembers in `chosen` which phases a person opens and closes. */
+export function rememberChoices(target: HTMLElement, chosen: Map<string, boolean>): void {
+  target.addEventListener('click', (event) => {
+    const summary = event.target instanceof Element ? event.target.closest('summary') : null;
+    const details = summary?.parentElement;
+    // The click comes before the browser turns it over.
+    if (details instanceof HTMLDetailsElement) chosen.set(details.id, !details.open);
   });
-  const focused = document.activeElement?.closest('details')?.id;
-  target.replaceChildren(...drawn);
-  if (focused !== undefined) document.getElementById(focused)?.querySelector('summary')?.focus();
 }
 
 export function renderTransfer(target: HTMLElement, view: RolloutView): void {
@@ -114,7 +117,8 @@ export function renderTransfer(target: HTMLElement, view: RolloutView): void {
   target.hidden = transfer === null || transfer.totalObjects === 0 || transfer.objects >= transfer.totalObjects;
   if (transfer === null || target.hidden) return;
   const left = transfer.remainingSeconds === null ? '' : `, ${transfer.remainingSeconds} s left`;
-  target.replaceChildren(
+  patch(
+    target,
     element('h2', {}, 'Copying legacy to R2'),
     element('progress', {
       value: String(transfer.objects),
@@ -126,22 +130,5 @@ export function renderTransfer(target: HTMLElement, view: RolloutView): void {
       { class: 'quiet' },
       `${transfer.objects} of ${transfer.totalObjects} objects, ${(transfer.bytesPerSecond / 1e6).toFixed(1)} MB/s${left}`,
     ),
-  );
-}
-
-export function renderRollback(target: HTMLElement, view: RolloutView): void {
-  const { rollback } = view;
-  target.hidden = rollback === null;
-  if (rollback === null) return;
-  const recovered = rollback.recoveredMs === null ? 'not yet' : duration(rollback.recoveredMs);
-  target.replaceChildren(
-    element('h2', {}, '↺ Rolled back by itself'),
-    element('p', {}, `${rollback.measure}: ${rollback.measured}`),
-    element(
-      'p',
-      {},
-      `noticed after ${duration(rollback.detectedMs)} · served again after ${recovered} · uploads lost: ${rollback.lostUploads ?? 'being counted'}`,
-    ),
-    element('ul', {}, ...rollback.steps.map((step) => element('li', {}, step))),
   );
 }

@@ -58,7 +58,11 @@ it('draws the whole plan before anything ran, and each item as it goes', () => {
       's',
     ),
   );
-  expect(view.phases[0]?.items[1]).toMatchObject({ state: 'passed', summary: 'so', evidence: ['a.json'] });
+  expect(view.phases[0]?.items[1]).toMatchObject({
+    state: 'passed',
+    summary: 'so',
+    verdict: { evidence: ['a.json'] },
+  });
 });
 
 it('shows a rollback with what was measured, and the compensated steps as undone', () => {
@@ -93,7 +97,45 @@ it('shows a rollback with what was measured, and the compensated steps as undone
     view,
     event({ kind: 'compensation.finished', data: { title: 'Step', ms: 7, result: null } }, 'staging', 's'),
   );
-  expect(view.outcome).toBe('rolling back');
-  expect(view.rollback?.steps).toEqual(['✔ Worker back (7 ms)']);
+  expect(view.operator.rollingBack).toBe(true);
+  expect(view.undoing).toMatchObject([
+    { title: 'Worker back', state: 'undone', ms: 7 },
+    { title: 'Step', state: 'undone' },
+  ]);
   expect(view.phases[0]?.items[1]?.state).toBe('undone');
+});
+
+it('shows each step of a rollback live, and keeps what to do by hand where one would not work', () => {
+  const view = emptyView();
+  applyEvent(view, started());
+  const undo = (entry: JournalEntry) => applyEvent(view, event(entry, 'staging', 's'));
+  undo({ kind: 'compensation.started', data: { title: 'Step' } });
+  expect(view.undoing).toMatchObject([{ title: 'Step', state: 'running' }]);
+  undo({ kind: 'compensation.failed', data: { title: 'Step', error: 'no answer', byHand: 'curl x' } });
+  expect(view.undoing).toMatchObject([{ title: 'Step', state: 'failed', error: 'no answer', byHand: 'curl x' }]);
+  expect(view.phases[0]?.items[1]).toMatchObject({ state: 'failed', summary: 'not undone: no answer' });
+});
+
+it('knows since when a phase is held, by whom, and when it was let go', () => {
+  const view = emptyView();
+  applyEvent(view, started());
+  const hold = () => event({ kind: 'phase.held', data: { title: 'Staging', by: 'Ada' } }, 'staging');
+  const first = hold();
+  applyEvent(view, first);
+  // A controller that was started again says so again: it has stood still all the time.
+  applyEvent(view, hold());
+  expect(view.phases[0]?.held).toEqual([{ by: 'Ada', from: first.at, until: null }]);
+  const go = event({ kind: 'operator.decided', data: { decision: 'go', as: 'Ada', note: '' } });
+  applyEvent(view, go);
+  expect(view.phases[0]?.held).toEqual([{ by: 'Ada', from: first.at, until: go.at }]);
+});
+
+it('keeps which checks close a gate, and who signed one off', () => {
+  const view = emptyView();
+  applyEvent(view, started());
+  applyEvent(view, event({ kind: 'gate.decided', data: { status: 'closed', failed: ['g'] } }, 'staging', 'staging'));
+  const signed = { gate: 'g', as: 'Ada', note: 'seen', evidenceHash: 'h', expiresAt: '2030-01-01T00:00:00.000Z' };
+  applyEvent(view, event({ kind: 'gate.signed', data: signed }));
+  expect(view.phases[0]?.gateFailed).toEqual(['g']);
+  expect(view.signOffs).toMatchObject([signed]);
 });

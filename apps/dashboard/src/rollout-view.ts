@@ -1,4 +1,10 @@
+import {
+  applyOperatorEvent,
+  emptyOperatorState,
+  type OperatorState,
+} from '../../../packages/crossfade/src/control-room/operator-state.ts';
 import type { JournalEvent, PlannedPhase } from '../../../packages/crossfade/src/rollout/journal-event.ts';
+import type { Verdict } from '../../../packages/crossfade/src/rollout/verdict.ts';
 
 export type ItemState = 'waiting' | 'running' | 'passed' | 'failed' | 'skipped' | 'undone';
 
@@ -9,7 +15,7 @@ export interface ItemView {
   state: ItemState;
   summary: string;
   ms: number | null;
-  evidence: readonly string[];
+  verdict: Verdict | null;
 }
 export interface PhaseView {
   readonly id: string;
@@ -17,8 +23,33 @@ export interface PhaseView {
   readonly plannedMs: number;
   state: ItemState;
   seconds: number | null;
+  /** Why it failed. */
+  reason: string | null;
   startedAt: number | null;
   items: ItemView[];
+  /** `null` until the gate was decided; ids of the checks that failed. */
+  gateFailed: readonly string[] | null;
+  /** When it stood still before this phase, and for whom. ISO times. */
+  held: { readonly by: string; readonly from: string; until: string | null }[];
+}
+/** One action of a rollback, or the compensation of one step. */
+export interface UndoView {
+  readonly phase: string | null;
+  readonly id: string | null;
+  readonly title: string;
+  state: 'running' | 'undone' | 'failed';
+  ms: number | null;
+  error: string;
+  /** The very commands that do the same by hand; empty unless it failed. */
+  byHand: string;
+}
+export interface SignOff {
+  readonly gate: string;
+  readonly as: string;
+  readonly note: string;
+  /** ISO times. */
+  readonly at: string;
+  readonly expiresAt: string;
 }
 export interface Second {
   /** Epoch seconds. */
@@ -31,8 +62,7 @@ export interface RolloutView {
   rollout: string;
   scenario: string | null;
   scale: string | null;
-  outcome: 'waiting' | 'running' | 'rolling back' | 'completed' | 'rolled-back' | 'failed';
-  reason: string | null;
+  operator: OperatorState;
   phases: PhaseView[];
   seconds: Second[];
   requests: number;
@@ -47,8 +77,10 @@ export interface RolloutView {
     detectedMs: number;
     recoveredMs: number | null;
     lostUploads: number | null;
-    steps: string[];
+    complete: boolean | null;
   } | null;
+  undoing: UndoView[];
+  signOffs: SignOff[];
   alerts: number;
 }
 
@@ -60,8 +92,7 @@ export function emptyView(): RolloutView {
     rollout: '',
     scenario: null,
     scale: null,
-    outcome: 'waiting',
-    reason: null,
+    operator: emptyOperatorState(),
     phases: [],
     seconds: [],
     requests: 0,
@@ -71,6 +102,8 @@ export function emptyView(): RolloutView {
     transfer: null,
     verified: null,
     rollback: null,
+    undoing: [],
+    signOffs: [],
     alerts: 0,
   };
 }
@@ -83,7 +116,7 @@ function plannedView(phase: PlannedPhase): PhaseView {
     state: 'waiting',
     summary: '',
     ms: null,
-    evidence: [],
+    verdict: null,
   });
   return {
     id: phase.id,
@@ -91,13 +124,17 @@ function plannedView(phase: PlannedPhase): PhaseView {
     plannedMs: phase.plannedMs,
     state: 'waiting',
     seconds: null,
+    reason: null,
     startedAt: null,
+    gateFailed: null,
+    held: [],
     items: [...phase.gate.map((check) => item('gate', check)), ...phase.parts.map((part) => item(part.kind, part))],
   };
 }
 
 /** Takes one event of the journal into the view. The same journal always gives the same view. */
 export function applyEvent(view: RolloutView, event: JournalEvent): void {
+  applyOperatorEvent(view.operator, event);
   const phase = view.phases.find((one) => one.id === event.phase);
   // A check may stand in the gate and among the parts: the one that has no verdict yet is meant.
   const named = phase?.items.filter((item) => item.id === event.subject) ?? [];
@@ -107,23 +144,20 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       view.rollout = event.rollout;
       view.scenario = event.data.scenario;
       view.scale = event.data.scale;
-      view.outcome = 'running';
       view.phases = event.data.plan.map(plannedView);
-      break;
-    case 'rollout.finished':
-      view.outcome = event.data.outcome;
-      view.reason = event.data.reason;
       break;
     case 'phase.started':
       if (phase !== undefined) {
         phase.state = 'running';
         phase.startedAt = Date.parse(event.at);
       }
+      letGo(view, event.at);
       break;
     case 'phase.finished':
       if (phase !== undefined) {
         phase.state = event.data.status;
         phase.seconds = event.data.seconds;
+        phase.reason = event.data.reason;
       }
       break;
     case 'step.started':
@@ -141,17 +175,36 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
         item.state = verdict.status === 'pass' ? 'passed' : verdict.status === 'fail' ? 'failed' : 'skipped';
         item.summary = verdict.summary;
         item.ms = (item.ms ?? 0) + ms;
-        item.evidence = verdict.evidence;
+        item.verdict = verdict;
       }
       break;
+    case 'gate.decided':
+      if (phase !== undefined) phase.gateFailed = event.data.failed;
+      break;
+    case 'gate.signed':
+      view.signOffs.push({ ...event.data, at: event.at });
+      break;
+    case 'phase.held':
+      // Said again by a controller that was started anew: it has stood still all the time.
+      if (phase !== undefined && phase.held.at(-1)?.until !== null)
+        phase.held.push({ by: event.data.by, from: event.at, until: null });
+      break;
+    case 'operator.decided':
+      if (event.data.decision !== 'hold') letGo(view, event.at);
+      break;
+    case 'compensation.started':
+      undoOf(view, event, event.data.title);
+      break;
     case 'compensation.finished':
-      if (view.rollback !== null && item === undefined)
-        view.rollback.steps.push(`✔ ${event.data.title} (${event.data.ms} ms)`);
-      else if (item !== undefined) item.state = 'undone';
+      Object.assign(undoOf(view, event, event.data.title), { state: 'undone', ms: event.data.ms });
+      if (item !== undefined) item.state = 'undone';
       break;
-    case 'compensation.failed':
-      view.rollback?.steps.push(`✘ ${event.data.title}: ${event.data.error}. By hand: ${event.data.byHand}`);
+    case 'compensation.failed': {
+      const { title, error, byHand } = event.data;
+      Object.assign(undoOf(view, event, title), { state: 'failed', error, byHand });
+      if (item !== undefined) [item.state, item.summary] = ['failed', `not undone: ${error}`];
       break;
+    }
     case 'metrics.sampled':
       if (event.data.traffic !== null) {
         ({
@@ -185,21 +238,42 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       view.alerts++;
       break;
     case 'rollback.decided':
-      view.outcome = 'rolling back';
       view.rollback = {
         measure: event.data.measure,
         measured: JSON.stringify(event.data.measured),
         detectedMs: event.data.detectedMs,
         recoveredMs: null,
         lostUploads: null,
-        steps: [],
+        complete: null,
       };
       break;
     case 'rollback.finished':
-      if (view.rollback !== null)
-        [view.rollback.recoveredMs, view.rollback.lostUploads] = [event.data.recoveredMs, event.data.lostUploads];
+      if (view.rollback !== null) {
+        const { recoveredMs, lostUploads, complete } = event.data;
+        Object.assign(view.rollback, { recoveredMs, lostUploads, complete });
+      }
       break;
     default:
       break;
   }
+}
+
+function letGo(view: RolloutView, at: string): void {
+  for (const phase of view.phases) for (const held of phase.held) held.until ??= at;
+}
+
+function undoOf(view: RolloutView, event: JournalEvent, title: string): UndoView {
+  const known = view.undoing.find((one) => one.phase === event.phase && one.id === event.subject);
+  if (known !== undefined) return known;
+  const made: UndoView = {
+    phase: event.phase,
+    id: event.subject,
+    title,
+    state: 'running',
+    ms: null,
+    error: '',
+    byHand: '',
+  };
+  view.undoing.push(made);
+  return made;
 }

@@ -1,6 +1,7 @@
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Second } from './rollout-view.ts';
+import { clockTime } from './words.ts';
 
 const HEIGHT = 190;
 
@@ -18,7 +19,14 @@ export function createTrafficChart(target: HTMLElement): (seconds: readonly Seco
         cursor: { y: false },
         scales: { y: { range: (_u, _min, max) => [0, Math.max(10, max * 1.1)] } },
         axes: [
-          { stroke: colour('--quiet'), grid: { show: false }, ticks: { show: false } },
+          {
+            stroke: colour('--quiet'),
+            grid: { show: false },
+            ticks: { show: false },
+            size: 28,
+            space: 90,
+            values: (_u, splits) => splits.map((at) => clockTime(new Date(at * 1000).toISOString())),
+          },
           { stroke: colour('--quiet'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, size: 40 },
         ],
         series: [

@@ -18,6 +18,12 @@ export interface ControlParts {
   readonly onStop: () => void;
 }
 
+/** So long does the person on call take to look at the telephone. */
+const PERSON_TAKES_MS = 400;
+
+const page = v.object({
+  details: v.object({ page: v.object({ token: v.string(), answerWanted: v.boolean() }) }),
+});
 const deployment = v.object({ host: v.string(), folder: v.string() });
 
 /** What a rehearsal asks of the local cloud itself, beside the vendors' own APIs. */
@@ -26,6 +32,8 @@ export async function startControlApi(
   parts: ControlParts,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const sinks = new Map<string, unknown[]>();
+  /** Token of a page → when its answer comes, epoch ms. */
+  const answersAt = new Map<string, number>();
   const app = new Hono();
   app.get('/health', (context) => context.json({ ok: true, pid: process.pid }));
   app.post('/heartbeat', (context) => {
@@ -58,11 +66,22 @@ export async function startControlApi(
   });
   app.post('/sink/:name', async (context) => {
     const kept = sinks.get(context.req.param('name')) ?? [];
-    kept.push({ at: new Date().toISOString(), message: await context.req.json() });
+    const message: unknown = await context.req.json();
+    kept.push({ at: new Date().toISOString(), message });
+    const called = v.safeParse(page, message);
+    if (called.success && called.output.details.page.answerWanted) {
+      const { token } = called.output.details.page;
+      if (!answersAt.has(token)) answersAt.set(token, Date.now() + PERSON_TAKES_MS);
+    }
     sinks.set(context.req.param('name'), kept.slice(-MOST_KEPT));
     return context.json({ ok: true }, 202);
   });
   app.get('/sink/:name', (context) => context.json(sinks.get(context.req.param('name')) ?? []));
+  // Whether the person who was called has answered: the channel's way back.
+  app.get('/answers/:token', (context) => {
+    const at = answersAt.get(context.req.param('token'));
+    return at !== undefined && at <= Date.now() ? context.json({ acknowledged: true }) : context.notFound();
+  });
   // The time that a bucket's lifecycle rules believe it is: nobody can wait seven days.
   app.post('/lifecycle', async (context) => {
     const { bucket, now } = v.parse(v.object({ bucket: v.string(), now: v.number() }), await context.req.json());

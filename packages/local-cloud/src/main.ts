@@ -29,7 +29,6 @@ const ZONE = 'audafact.com';
 const ACCOUNT_ID = 'a0dafac7'.repeat(4);
 const ZONE_ID = '20ce0dafac7a0dafac7a0dafac7a0daf'.replace(/[^0-9a-f]/g, '0');
 const SUBDOMAIN = 'audafact';
-const HYPERDRIVE = { staging: 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', production: 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb' };
 const ADDRESSES = { edge: '127.0.0.31', legacy: '127.0.0.21', stagingSupabase: '127.0.0.22', pages: '127.0.0.41' };
 const AUTHORITY = '127.0.0.10';
 /** The last one is slow to let go. */
@@ -194,10 +193,6 @@ async function main(): Promise<void> {
     edge: { address: ADDRESSES.edge, port: httpPort },
     workersSubdomain: SUBDOMAIN,
     r2Credentials: r2,
-    hyperdrives: {
-      [HYPERDRIVE.staging]: handles.staging.databaseUrl,
-      [HYPERDRIVE.production]: handles.production.databaseUrl,
-    },
     sinks: {
       onMessages: (queue, bodies) => queues.send(queue, bodies),
       onDataPoint: (dataset, point) => dataPoints.write(dataset, point),
@@ -283,7 +278,6 @@ async function main(): Promise<void> {
       zoneName: ZONE,
       workersSubdomain: SUBDOMAIN,
       r2: { endpoint: runtime.r2Endpoint, ...r2 },
-      hyperdrive: HYPERDRIVE,
     },
     supabase: handles,
     dns: { authority: authority.address, resolvers, ttlScale },
@@ -297,7 +291,7 @@ async function main(): Promise<void> {
   process.stdout.write('ready\n');
 }
 
-/** The zone as it was before the rollout: media leads to legacy, and nothing of the new stack exists. */
+/** The zone as it was before the rollout: production's media leads to legacy, and nothing of the new stack exists. */
 async function createZone(api: string, token: string): Promise<void> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   const listed = (await (await fetch(`${api}/zones/${ZONE_ID}/dns_records`, { headers })).json()) as {
@@ -307,7 +301,6 @@ async function createZone(api: string, token: string): Promise<void> {
   const proxied = (name: string) => ({ type: 'A', name, content: '192.0.2.1', ttl: 1, proxied: true });
   const records = [
     { type: 'A', name: `media.${ZONE}`, content: ADDRESSES.legacy, ttl: 300, proxied: false },
-    proxied(`staging.media.${ZONE}`),
     proxied(ZONE),
     proxied(`www.${ZONE}`),
     proxied(`staging.${ZONE}`),

@@ -40,7 +40,6 @@ export interface World {
     zoneName: string;
     workersSubdomain: string;
     r2: { endpoint: string; accessKeyId: string; secretAccessKey: string };
-    hyperdrive: { staging: string; production: string };
   };
   supabase: { staging: SupabaseHandle; production: SupabaseHandle };
   dns: {

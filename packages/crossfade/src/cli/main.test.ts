@@ -38,8 +38,7 @@ function nobodysEnvironment(): Record<string, string> {
     [`${prefix}_SUPABASE_S3_ENDPOINT`]: nowhere,
     [`${prefix}_SUPABASE_S3_REGION`]: 'eu',
     [`${prefix}_SUPABASE_BUCKET`]: 'media',
-    [`${prefix}_DATABASE_URL`]: 'postgresql://canary@127.0.0.1:1/x',
-    [`${prefix}_HYPERDRIVE_ID`]: 'id',
+    [`${prefix}_DATABASE_URL`]: 'postgresql://canary:canary-password@127.0.0.1:1/x',
     ...Object.fromEntries(
       [
         'SUPABASE_ANON_KEY',
@@ -165,6 +164,19 @@ describe('a config', () => {
     });
     await expect(failure).rejects.not.toMatchObject({ message: expect.stringContaining('canary-token') });
   });
+
+  it.each(['postgresql://reader@db.example.com/canary', 'https://u:canary-p@db.example.com/x', 'db.example.com'])(
+    'whose database is told as %s says what Hyperdrive needs',
+    async (url) => {
+      const failure = loadConfig(CONFIG, { ...nobodysEnvironment(), STAGING_DATABASE_URL: url });
+      await expect(failure).rejects.toMatchObject({
+        message: expect.stringContaining(
+          'environments.staging.database.url: expected postgresql://user:password@host:port/database',
+        ),
+      });
+      await expect(failure).rejects.not.toMatchObject({ message: expect.stringContaining('canary') });
+    },
+  );
 
   it('with a field that nobody knows is refused by that name', async () => {
     const file = await configFile('unknown.ts', 'export default { colour: 1 };');

@@ -23,13 +23,30 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --take-over               use names that hold what Crossfade did not make
   crossfade stage validate      measure the fifteen promises of staging
       --report FOLDER           where the HTML and JSON reports and the evidence go
+  crossfade prepare             production stands ready beside the old system, and every gate is measured
+  crossfade cutover             the Worker, DNS, verification, an hour of watching; rolls back by itself
+  crossfade watch | cleanup | archive
+                                what comes after; each of these goes on where it was interrupted
+      --env FILE  --dry-run     as above
+      --as NAME                 who drives it (default: the system's user)
+  crossfade hold | approve | abort
+                                what the process that drives the rollout is told, from any machine
+  crossfade approve GATE        signs for a gate's evidence as it is now
+      --as NAME  --note TEXT    who says so, and why
+  crossfade rollback immediate | dns | full | data
+                                takes production back by hand
+  crossfade dashboard           the control room of the rollout that is under way
   crossfade status [--json]     what the last rehearsal's journal says
+      --env FILE                what the real rollout's says
   crossfade doctor              what is missing on this machine, and how to get it
 
 Everywhere: --config FILE, --json, --help
 Exit codes: 0 done, 1 a gate or check failed, 2 the command or config is wrong, 3 rolled back,
 4 a provider could not be reached, 5 rollback incomplete (a person is needed), 130 interrupted
 `;
+
+/** Commands with one argument of their own. */
+const TAKES_ONE: ReadonlySet<string> = new Set(['stage', 'rollback', 'approve']);
 
 const OPTIONS = {
   scenario: { type: 'string' },
@@ -43,6 +60,8 @@ const OPTIONS = {
   env: { type: 'string' },
   'dry-run': { type: 'boolean' },
   'take-over': { type: 'boolean' },
+  as: { type: 'string' },
+  note: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -66,7 +85,7 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return command === undefined && values.help !== true ? EXIT.usage : EXIT.done;
   }
-  if (rest.length > (command === 'stage' ? 1 : 0))
+  if (rest.length > (TAKES_ONE.has(command) ? 1 : 0))
     throw new UserError(
       'CROSSFADE_ARGUMENT_UNKNOWN',
       `${command} takes no argument ${JSON.stringify(rest[0])}`,
@@ -79,6 +98,23 @@ async function main(): Promise<number> {
       return (await import('./cloud-command.ts')).cloudCommand(values);
     case 'stage':
       return (await import('./stage-command.ts')).stageCommand(values, rest[0]);
+    case 'prepare':
+    case 'cutover':
+    case 'watch':
+    case 'cleanup':
+    case 'archive':
+      return (await import('./phase-command.ts')).phaseCommand(command, values);
+    case 'rollback':
+      return (await import('./rollback-command.ts')).rollbackCommand(rest[0], values);
+    case 'hold':
+    case 'abort':
+      return (await import('./decide-command.ts')).decideCommand(command, values);
+    case 'approve':
+      return rest[0] === undefined
+        ? (await import('./decide-command.ts')).decideCommand('go', values)
+        : (await import('./sign-command.ts')).signCommand(rest[0], values);
+    case 'dashboard':
+      return (await import('./dashboard-command.ts')).dashboardCommand(values);
     case 'status':
       return (await import('./status-command.ts')).statusCommand(values);
     case 'doctor':

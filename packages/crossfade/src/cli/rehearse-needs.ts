@@ -118,7 +118,8 @@ export function chosenRate(text: string | undefined): number {
   );
 }
 
-function chosenPort(text: string | undefined): RehearsalChoice['port'] {
+/** @throws UserError */
+export function chosenPort(text: string | undefined): RehearsalChoice['port'] {
   if (text === undefined) return { port: DEFAULT_PORT, fixed: false };
   const port = Number(text);
   if (Number.isInteger(port) && port >= 1 && port <= 65_535) return { port, fixed: true };

@@ -10,10 +10,14 @@ import { openJournal } from '../rollout/journal.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
 import { printSummary } from './summary.ts';
+import { driverOf } from './decide-command.ts';
+import { isPhaseCommand, PHASE_COMMANDS } from './phase-commands.ts';
+import { withJournal } from './rollout-journal.ts';
 import { UserError } from './user-error.ts';
 
 /** `crossfade status`: what the journal of the last rehearsal says; `--json` with the commands that make sense now. */
 export async function statusCommand(flags: CommandFlags): Promise<number> {
+  if (flags.env !== undefined || process.env['DATABASE_URL'] !== undefined) return rolloutStatus(flags);
   const places = await rehearsalPlaces(process.cwd());
   const state = await readRunState(places.state);
   if (state === null) {
@@ -38,6 +42,38 @@ export async function statusCommand(flags: CommandFlags): Promise<number> {
   if (state.finished) printSummary(process.stdout, report, null);
   for (const command of now.next) process.stdout.write(`next: ${command}\n`);
   return EXIT.done;
+}
+
+/** What the journal of the rollout that is under way says, who drives it, and what makes sense now. */
+async function rolloutStatus(flags: CommandFlags): Promise<number> {
+  return withJournal(flags, async ({ pool, journal, rollout }) => {
+    const events = await journal.read();
+    const driver = await driverOf(pool, rollout);
+    const next = driver === null ? nextOf(events) : ['crossfade hold', 'crossfade abort', 'crossfade dashboard'];
+    const status = driver === null ? 'nobody drives it now' : `driven by ${driver}`;
+    const started = events.some((event) => event.kind === 'rollout.started');
+    const report = started ? buildReport(events) : null;
+    if (flags.json === true) {
+      process.stdout.write(`${JSON.stringify({ rollout, status, next, ...report }, null, 2)}\n`);
+      return EXIT.done;
+    }
+    process.stdout.write(`${rollout}: ${status}\n`);
+    for (const { id, status: state } of report?.phases ?? []) process.stdout.write(`  ${id.padEnd(12)} ${state}\n`);
+    for (const command of next) process.stdout.write(`next: ${command}\n`);
+    return EXIT.done;
+  });
+}
+
+/** After a part that is complete comes the next one; any other is gone on with. */
+function nextOf(events: readonly JournalEvent[]): readonly string[] {
+  const run = events.findLast((event) => event.kind === 'run.started');
+  if (run?.kind !== 'run.started') return ['crossfade stage'];
+  const { command } = run.data;
+  const ended = events.findLast((event) => event.kind === 'run.finished' && event.seq > run.seq);
+  const complete = ended?.kind === 'run.finished' && ended.data.outcome === 'completed';
+  if (!complete) return [`crossfade ${command}`];
+  if (isPhaseCommand(command)) return PHASE_COMMANDS[command].next;
+  return command === 'stage' ? ['crossfade stage validate'] : ['crossfade prepare'];
 }
 
 /** Where the rehearsal stands, and the commands that make sense there. */

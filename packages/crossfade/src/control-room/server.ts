@@ -4,17 +4,19 @@ import { extname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import { streamSSE } from 'hono/streaming';
-import type { Journal } from '../rollout/journal.ts';
-import type { JournalEvent } from '../rollout/journal-event.ts';
 import { buildReport } from '../report/build-report.ts';
 import { UserError } from '../cli/user-error.ts';
+import { peopleRoutes, type PeopleOptions } from './decisions.ts';
+import { eventStream } from './event-stream.ts';
 
 const PAGE = fileURLToPath(new URL('../../../../apps/dashboard/dist', import.meta.url));
-const PING_MS = 15_000;
 const MOST_PORTS = 50;
-/** A client that is so many events behind is let go; it comes back and asks from where it was. */
-const MOST_WAITING = 20_000;
+/** The page has an abort button: nobody may put it into a frame of theirs, and only its own script runs. */
+const PAGE_RULES =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/** Evidence is what others' servers answered: shown, but as a stranger that runs no script and reads no token. */
+const EVIDENCE_RULES =
+  "sandbox allow-downloads; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -24,15 +26,17 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 };
 
-export interface ControlRoomOptions {
-  readonly journal: Journal;
+export interface ControlRoomOptions extends PeopleOptions {
   readonly evidenceFolder: string;
   readonly port: number;
   /** Only this port will do; otherwise the next free one. */
   readonly fixed: boolean;
 }
 
-/** The control room's server: the page, the journal as server-sent events, the report so far. Listens on loopback. */
+/**
+ * The control room's server: the page, the journal as server-sent events, the report so
+ * far, and what operators decide. Listens on loopback.
+ */
 export async function startControlRoom(options: ControlRoomOptions): Promise<{ url: string; close(): Promise<void> }> {
   const { journal } = options;
   const app = new Hono();
@@ -42,41 +46,13 @@ export async function startControlRoom(options: ControlRoomOptions): Promise<{ u
     return hostname === '127.0.0.1' || hostname === 'localhost' ? next() : context.text('not this host', 403);
   });
 
-  app.get('/api/events', (context) =>
-    streamSSE(context, async (stream) => {
-      context.header('x-accel-buffering', 'no');
-      const waiting: JournalEvent[] = [];
-      let wake: () => void = () => {};
-      const unsubscribe = journal.subscribe((event) => {
-        waiting.push(event);
-        wake();
-      });
-      const ping = setInterval(() => void stream.write(': ping\n\n'), PING_MS);
-      stream.onAbort(() => wake());
-      try {
-        let seen = Number(context.req.header('last-event-id') ?? context.req.query('after') ?? 0);
-        // Subscribed first, read second: what comes in between is in both, and is sent once.
-        waiting.unshift(...(await journal.read(Number.isFinite(seen) ? seen : 0)));
-        while (!stream.aborted && waiting.length < MOST_WAITING) {
-          for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) {
-            if (event.seq <= seen) continue;
-            seen = event.seq;
-            await stream.writeSSE({ id: String(event.seq), data: JSON.stringify(event) });
-          }
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-            if (waiting.length > 0) resolve();
-          });
-        }
-      } finally {
-        clearInterval(ping);
-        unsubscribe();
-      }
-    }),
-  );
+  app.get('/api/events', (context) => eventStream(context, journal));
   app.get('/api/report', async (context) => context.json(buildReport(await journal.read())));
-  app.get('/evidence/*', (context) => sendFile(options.evidenceFolder, context.req.path.slice('/evidence'.length)));
-  app.get('*', (context) => sendFile(PAGE, context.req.path === '/' ? '/index.html' : context.req.path));
+  app.route('/api', peopleRoutes(options));
+  app.get('/evidence/*', (context) =>
+    sendFile(options.evidenceFolder, context.req.path.slice('/evidence'.length), EVIDENCE_RULES),
+  );
+  app.get('*', (context) => sendFile(PAGE, context.req.path === '/' ? '/index.html' : context.req.path, PAGE_RULES));
 
   const server = createAdaptorServer({ fetch: app.fetch });
   const port = await listen(server, options);
@@ -91,12 +67,16 @@ export async function startControlRoom(options: ControlRoomOptions): Promise<{ u
   };
 }
 
-async function sendFile(folder: string, path: string): Promise<Response> {
+async function sendFile(folder: string, path: string, rules: string): Promise<Response> {
   const file = fileBelow(folder, path);
   const found = file !== null && (await stat(file).catch(() => null))?.isFile() === true;
   if (!found) return new Response('there is no such file', { status: 404 });
   return new Response(new Uint8Array(await readFile(file)), {
-    headers: { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' },
+    headers: {
+      'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+      'content-security-policy': rules,
+      'x-content-type-options': 'nosniff',
+    },
   });
 }
 

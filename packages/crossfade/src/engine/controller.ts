@@ -44,8 +44,8 @@ export interface Controller {
   readonly context: RolloutContext;
   /** Which part of the rollout this is. */
   readonly part: Run;
-  /** Hold, go on, abort: an operator's word, as the journal and the walk hear it. */
-  decide(decision: 'hold' | 'go' | 'abort', by: { as: string; note: string }): Promise<void>;
+  /** Hold, go on, abort: an operator's word, as the journal and the walk hear it. Answers with the event's id. */
+  decide(decision: 'hold' | 'go' | 'abort', by: { as: string; note: string }): Promise<string>;
   /** Walks the plan to its outcome; throws only when the engine itself cannot go on. */
   run(): Promise<WalkOutcome>;
   /** Does something else than walking the plan (a rollback by hand), under the same lock and the same journal. */
@@ -191,7 +191,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
     context,
     part,
     async decide(decision, { as, note }) {
-      await journal.append({ kind: 'operator.decided', data: { decision, as, note } }, { phase: null });
+      return (await journal.append({ kind: 'operator.decided', data: { decision, as, note } }, { phase: null })).id;
     },
     run: () => perform(walkRollout),
     perform,

@@ -1,6 +1,7 @@
 import { hostname, userInfo } from 'node:os';
 import { Client } from 'pg';
 import { errorText } from '../rollout/error-text.ts';
+import { JOURNAL_CHANNEL } from '../rollout/journal.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
 import { createDecisions, type Decisions } from './decisions.ts';
 
@@ -40,14 +41,15 @@ export class LockLost extends Error {
   override readonly name = 'LockLost';
 }
 
-export const CHANNEL = 'crossfade_decisions';
 /** A process that was killed is let go of by the database within this time, ms; only then is somebody refused. */
 const PATIENCE_MS = 2000;
 const EVERY_MS = 100;
 /** Another machine that vanished without a word is noticed after idle + count × interval, s. */
 const KEEPALIVE = 'set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3';
 
+/** Under one lock: two processes that make the same things at once would stumble over each other. */
 const SCHEMA = `
+select pg_advisory_xact_lock(hashtextextended('crossfade/schema', 0));
 create table if not exists crossfade.operators (
   rollout text primary key,
   name text not null,
@@ -57,10 +59,6 @@ create table if not exists crossfade.operators (
   epoch bigint not null,
   since timestamptz not null
 );
-create or replace function crossfade.tell_decision() returns trigger language plpgsql as
-  $$ begin perform pg_notify('${CHANNEL}', new.rollout); return null; end $$;
-create or replace trigger journal_tells_decisions after insert on crossfade.journal
-  for each row when (new.kind = 'operator.decided') execute function crossfade.tell_decision();
 `;
 
 /** This process, under the name that the person goes by. */
@@ -106,7 +104,7 @@ export async function openOperatorSession(options: {
       if (payload === rollout) inTurn(look).catch((error: unknown) => lose(errorText(error)));
     });
     // Listening first, reading second: what comes in between is seen twice, and counts once.
-    await client.query(`listen ${CHANNEL}`);
+    await client.query(`listen ${JOURNAL_CHANNEL}`);
     await inTurn(look);
     return {
       operator,

@@ -192,7 +192,9 @@ function describe(checks: readonly Check[], verdicts: readonly Verdict[]): strin
   return checks
     .flatMap((check, index) => {
       const verdict = verdicts[index];
-      return verdict === undefined || verdict.status === 'pass' ? [] : [`${check.title}: ${verdict.summary}`];
+      if (verdict === undefined || verdict.status === 'pass') return [];
+      const mend = verdict.mend === undefined ? '' : ` (to mend it: ${verdict.mend})`;
+      return [`${check.title}: ${verdict.summary}${mend}`];
     })
     .join('; ');
 }

@@ -1,5 +1,6 @@
 import type { Check, RolloutPlan } from '../rollout/plan.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
+import { withSignOffs } from '../checks/team/sign-off-check.ts';
 import { archivePhase, type ArchivePlaces } from './archive/archive-phase.ts';
 import { cleanupPhase } from './cleanup/cleanup-phase.ts';
 import { dnsPhase } from './cutover/dns-phase.ts';
@@ -21,7 +22,7 @@ export function rolloutPlan(
 ): RolloutPlan {
   const { worker, dns, verify, monitor, watch } = config.durations;
   return {
-    phases: [
+    phases: withSignOffs(config, [
       stagingPhase({
         deadlineMs: PATIENCE_MS,
         parts: [...stagingStepParts(), ...stagingValidation(options.journeys, true)],
@@ -34,7 +35,7 @@ export function rolloutPlan(
       watchPhase({ plannedMs: watch.plannedMs, durationMs: watch.deadlineMs }),
       cleanupPhase({ deadlineMs: PATIENCE_MS }),
       archivePhase({ deadlineMs: PATIENCE_MS, places: options.places }),
-    ],
+    ]),
     rollbacks: rollbacks(),
   };
 }

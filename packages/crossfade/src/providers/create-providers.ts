@@ -2,10 +2,12 @@ import type { EnvironmentName, RolloutConfig } from '../rollout/config.ts';
 import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
 import { createDnsProvider } from './dns/dns-provider.ts';
 import { createPublicHttp } from './http/public-http.ts';
+import { createPagerDuty } from './notify/pagerduty.ts';
 import { createWebhook } from './notify/webhook.ts';
+import { createOnCall } from './on-call/create-on-call.ts';
 import { createDatabaseProvider } from './postgres/database-provider.ts';
 import { createPublishCommand } from './frontend/publish-command.ts';
-import type { AudienceProvider, PlatformClock, Providers } from './providers.ts';
+import type { AudienceProvider, Notifier, PlatformClock, Providers } from './providers.ts';
 import { createObjectStore } from './s3/object-store.ts';
 import { createSupabaseProvider, type SupabaseManagement } from './supabase/supabase-provider.ts';
 
@@ -26,6 +28,7 @@ export function createProviders(
     staging: createDatabaseProvider(staging.database.url),
     production: createDatabaseProvider(production.database.url),
   };
+  const channels = new Map(config.notifications.map((channel) => [channel.name, createChannel(channel)]));
   const limits = { connections: concurrency * 2, partSizeBytes };
   const r2 = (bucket: string) =>
     createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
@@ -52,7 +55,9 @@ export function createProviders(
     http,
     frontend: createPublishCommand(),
     clock: extras.clock ?? null,
-    notify: config.notifications.map(({ name, url, secret }) => createWebhook(name, url, secret)),
+    notify: config.notifications.flatMap(({ name, alerts }) => (alerts ? (channels.get(name) ?? []) : [])),
+    channels,
+    onCall: createOnCall(config.team.onCall),
     audience: extras.audience ?? null,
     async close() {
       await Promise.all([
@@ -63,4 +68,10 @@ export function createProviders(
       ]);
     },
   };
+}
+
+function createChannel(channel: RolloutConfig['notifications'][number]): Notifier {
+  return channel.kind === 'pagerduty'
+    ? createPagerDuty(channel)
+    : createWebhook(channel.name, channel.url, channel.secret, channel.acknowledgeUrl);
 }

@@ -2,24 +2,23 @@ import * as v from 'valibot';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { createCloudflareApi, type CloudflareApi } from './cloudflare/api-call.ts';
 import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
+import type { PlannedCall } from './planned-call.ts';
+import { imaginingHealth } from './imagined-health.ts';
+import { imaginingStore } from './imagined-store.ts';
 import type {
   CloudflareProvider,
   CorsRule,
   DatabaseProvider,
   DeploymentSplit,
+  DnsRecord,
+  HyperdriveConfig,
+  HyperdriveOrigin,
   LifecycleRule,
   Providers,
   WorkerRoute,
   WorkerUpload,
   WorkerVersion,
 } from './providers.ts';
-
-/** A call that would be made: of Cloudflare's API by method and path, of anything else in words. */
-export interface PlannedCall {
-  readonly method: string;
-  readonly path: string;
-  readonly body: unknown;
-}
 
 /** Says that a call was written down instead of made. */
 class Recorded extends Error {}
@@ -40,10 +39,14 @@ function readForm(form: FormData): unknown {
   return { metadata: { ...parsed, bindings }, modules };
 }
 
+/** A body as it may be shown: a database's password is one of its fields. */
+const withoutPassword = (body: unknown): unknown =>
+  JSON.parse(JSON.stringify(body ?? null, (key, value: unknown) => (key === 'password' ? '[redacted]' : value)));
+
 /** Questions are asked; what would change something is written down. */
 function recordingApi(api: CloudflareApi, calls: PlannedCall[]): CloudflareApi {
   const record = (method: string, path: string, body: unknown): never => {
-    calls.push({ method: method.toUpperCase(), path, body: body ?? null });
+    calls.push({ method: method.toUpperCase(), path, body: withoutPassword(body) });
     throw new Recorded();
   };
   return {
@@ -73,6 +76,9 @@ interface Imagined {
   readonly buckets: Map<string, { lifecycle: readonly LifecycleRule[]; cors: readonly CorsRule[] }>;
   readonly routes: WorkerRoute[];
   readonly queues: Map<string, { id: string; name: string; pullConsumers: number }>;
+  /** By id; `null` for what would be gone. */
+  readonly records: Map<string, DnsRecord | null>;
+  readonly hyperdrives: Map<string, HyperdriveConfig | null>;
 }
 
 /**
@@ -89,11 +95,19 @@ export function createDryRun(
     recordingApi(createCloudflareApi(config.cloudflare), calls),
   );
   const cloudflare = imagining(real.cloudflare, recording);
+  const { staging, production } = config.environments;
   return {
     calls,
     providers: {
       ...real,
       cloudflare,
+      // What goes one way is known on the other side by what it was where it came from.
+      legacyStore: imaginingStore(real.legacyStore, real.r2.production, calls),
+      r2: {
+        staging: imaginingStore(real.r2.staging, real.r2.staging, calls),
+        production: imaginingStore(real.r2.production, real.legacyStore, calls),
+      },
+      http: imaginingHealth(real.http, cloudflare, [staging, production]),
       database: {
         staging: readingOnly(real.database.staging, calls),
         production: readingOnly(real.database.production, calls),
@@ -129,6 +143,14 @@ async function recorded<Answer>(call: Promise<unknown>, then: () => Answer): Pro
   return then();
 }
 
+/** What is there with what is imagined over it. */
+function overlaid<Thing extends { readonly id: string }>(
+  real: readonly Thing[],
+  imagined: ReadonlyMap<string, Thing | null>,
+): Thing[] {
+  return [...real.filter(({ id }) => !imagined.has(id)), ...imagined.values()].filter((one) => one !== null);
+}
+
 function imagining(real: CloudflareProvider, recording: CloudflareProvider): CloudflareProvider {
   const imagined: Imagined = {
     versions: new Map(),
@@ -136,6 +158,8 @@ function imagining(real: CloudflareProvider, recording: CloudflareProvider): Clo
     buckets: new Map(),
     routes: [],
     queues: new Map(),
+    records: new Map(),
+    hyperdrives: new Map(),
   };
   const newVersion = (script: string, upload: WorkerUpload): WorkerVersion => {
     const known = imagined.versions.get(script) ?? [];
@@ -148,6 +172,12 @@ function imagining(real: CloudflareProvider, recording: CloudflareProvider): Clo
     imagined.versions.set(script, [version, ...known]);
     return version;
   };
+  const writeHyperdrive = (id: string, name: string, origin: HyperdriveOrigin): HyperdriveConfig => {
+    const { host, port, database, user } = origin;
+    const config = { id, name, origin: { host, port, database, user }, cachingDisabled: true };
+    imagined.hyperdrives.set(id, config);
+    return config;
+  };
   const exists = async (script: string): Promise<boolean> =>
     imagined.versions.has(script) || (await real.listVersions(script)).length > 0;
   const bucketOf = async (name: string) => {
@@ -158,8 +188,39 @@ function imagining(real: CloudflareProvider, recording: CloudflareProvider): Clo
     imagined.buckets.set(name, known);
     return known;
   };
+  const recordsOf = async (name: string): Promise<DnsRecord[]> => {
+    const records = overlaid(await real.listDnsRecords(name), imagined.records).filter((one) => one.name === name);
+    // A change names no more than an id.
+    for (const record of records) imagined.records.set(record.id, record);
+    return records;
+  };
   return {
     ...recording,
+    listDnsRecords: recordsOf,
+    createDnsRecord: (fields) =>
+      recorded(recording.createDnsRecord(fields), () => {
+        const record = { id: `(new record ${fields.name})`, ...fields };
+        imagined.records.set(record.id, record);
+        return record;
+      }),
+    async patchDnsRecord(id, change) {
+      const known = imagined.records.get(id) ?? null;
+      if (known === null) throw new Error(`the record ${id} was changed and never looked at`);
+      return recorded(recording.patchDnsRecord(id, change), () => {
+        const record = { ...known, ...change };
+        imagined.records.set(id, record);
+        return record;
+      });
+    },
+    deleteDnsRecord: (id) => recorded(recording.deleteDnsRecord(id), () => void imagined.records.set(id, null)),
+    listHyperdrives: async () => overlaid(await real.listHyperdrives(), imagined.hyperdrives),
+    createHyperdrive: (name, origin) =>
+      recorded(recording.createHyperdrive(name, origin), () =>
+        writeHyperdrive(`(new Hyperdrive ${name})`, name, origin),
+      ),
+    updateHyperdrive: (id, name, origin) =>
+      recorded(recording.updateHyperdrive(id, name, origin), () => writeHyperdrive(id, name, origin)),
+    deleteHyperdrive: (id) => recorded(recording.deleteHyperdrive(id), () => void imagined.hyperdrives.set(id, null)),
     listVersions: async (script) => [...(imagined.versions.get(script) ?? []), ...(await real.listVersions(script))],
     async listDeployments(script) {
       const split = imagined.deployments.get(script);
@@ -224,6 +285,9 @@ function imagining(real: CloudflareProvider, recording: CloudflareProvider): Clo
         imagined.queues.set(name, queue);
         return { id: queue.id };
       }),
+    async setSubdomain(script, state) {
+      await recorded(recording.setSubdomain(script, state), () => undefined);
+    },
     createPullConsumer: (queueId) => recorded(recording.createPullConsumer(queueId), () => undefined),
   };
 }

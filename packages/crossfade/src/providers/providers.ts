@@ -1,6 +1,9 @@
 import type { Readable } from 'node:stream';
+import type { HyperdriveProvider } from './cloudflare/hyperdrive.ts';
 import type { Json } from '../rollout/json.ts';
 import type { EnvironmentName } from '../rollout/config.ts';
+
+export type { HyperdriveConfig, HyperdriveOrigin } from './cloudflare/hyperdrive.ts';
 
 /** Everything outside of this process that a rollout talks to. Phases and checks know these interfaces only. */
 export interface Providers {
@@ -14,7 +17,12 @@ export interface Providers {
   /** HTTP as the public does it: names resolved through the configured resolvers, not this machine's. */
   readonly http: PublicHttp;
   readonly frontend: FrontendPublisher;
+  /** Where alerts go. */
   readonly notify: readonly Notifier[];
+  /** Every channel of the config, by its name. */
+  readonly channels: ReadonlyMap<string, Notifier>;
+  /** Who is on call. */
+  readonly onCall: OnCallProvider;
   /** Lets the platform's clock be told the time; `null` where it cannot be (everywhere but in a rehearsal). */
   readonly clock: PlatformClock | null;
   /** Real users' requests as somebody outside counts them; `null` where nobody does (then analytics serve). */
@@ -111,7 +119,7 @@ export interface HttpStatusCount {
 }
 
 /** The part of Cloudflare's API v4 that a rollout needs. Methods throw `ProviderError`. */
-export interface CloudflareProvider {
+export interface CloudflareProvider extends HyperdriveProvider {
   /** Uploads and deploys at once: what a script with Durable Object classes needs. */
   uploadScript(script: string, upload: WorkerUpload): Promise<WorkerVersion>;
   /** Uploads without deploying. */
@@ -140,7 +148,9 @@ export interface CloudflareProvider {
   /** Rows of a SELECT over what Workers wrote to Analytics Engine. */
   telemetry(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   listDnsRecords(name: string): Promise<readonly DnsRecord[]>;
+  createDnsRecord(record: Omit<DnsRecord, 'id'>): Promise<DnsRecord>;
   patchDnsRecord(id: string, change: Partial<Omit<DnsRecord, 'id'>>): Promise<DnsRecord>;
+  deleteDnsRecord(id: string): Promise<void>;
   listRoutes(): Promise<readonly WorkerRoute[]>;
   createRoute(pattern: string, script: string): Promise<WorkerRoute>;
   deleteRoute(id: string): Promise<void>;
@@ -265,6 +275,45 @@ export interface Notifier {
     dedupKey: string;
     details: Json;
   }): Promise<void>;
+  /** Absent where nobody can answer through this channel. */
+  readonly pager?: Pager;
+}
+
+export interface Page {
+  /** The person's name, and their address in this channel. */
+  readonly to: string;
+  readonly address: string;
+  readonly title: string;
+  readonly text: string;
+  /** The same token is the same page, however often it is sent. */
+  readonly token: string;
+  /** Level of the escalation; 0 for whoever is on call. */
+  readonly level: number;
+  /** `false` in a drill, for a level that is to leave the page to the next one. */
+  readonly answerWanted: boolean;
+}
+
+/** Calls one person, and learns whether they answered. Methods throw `ProviderError`. */
+export interface Pager {
+  page(page: Page): Promise<void>;
+  answered(token: string): Promise<boolean>;
+  /** The test is over: nobody is to be called again for it. */
+  close(token: string): Promise<void>;
+}
+
+/** One person's turn. Epoch ms; `until` is no more part of it. */
+export interface Shift {
+  readonly person: string;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** Wherever the schedule is kept. Throws `ProviderError`, or `PlanFileError` for a file of the team's. */
+export interface OnCallProvider {
+  /** Words for where it is kept, for a person who is to mend it. */
+  readonly place: string;
+  /** Turns that touch this time (epoch ms), in no order. Of two at once the first listed is called. */
+  shifts(from: number, until: number): Promise<readonly Shift[]>;
 }
 
 /** Puts a built front end where the public finds it. */

@@ -17,6 +17,7 @@ import { createAudienceControl } from './audience-control.ts';
 import { countTraffic, withAudience } from './audience-steps.ts';
 import { publishFrontend } from '../phases/environment/frontend-step.ts';
 import { createPlatformClock } from './platform-clock.ts';
+import { withOperator } from './operator.ts';
 import type { Places } from './places.ts';
 import { createStage, playScenario } from './stage.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
@@ -110,10 +111,13 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
       config,
       providers,
       plan: withAudience(
-        rolloutPlan(config, {
-          places: { archive: join(places.archives, state.rollout), evidence: evidenceFolder },
-          journeys: options.journeys,
-        }),
+        withOperator(
+          config,
+          rolloutPlan(config, {
+            places: { archive: join(places.archives, state.rollout), evidence: evidenceFolder },
+            journeys: options.journeys,
+          }),
+        ),
         providers,
       ),
       sentinel,

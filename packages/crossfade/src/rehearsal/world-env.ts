@@ -2,11 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { World, SupabaseHandle } from '@crossfade/local-cloud/world';
 import type { Env } from '../rollout/config.ts';
 
-function supabaseEnv(
-  prefix: 'STAGING' | 'PRODUCTION',
-  handle: SupabaseHandle,
-  hyperdriveId: string,
-): Record<string, string> {
+function supabaseEnv(prefix: 'STAGING' | 'PRODUCTION', handle: SupabaseHandle): Record<string, string> {
   const env: Record<string, string> = {
     SUPABASE_URL: handle.url,
     SUPABASE_ANON_KEY: handle.anonKey,
@@ -18,7 +14,6 @@ function supabaseEnv(
     SUPABASE_S3_ACCESS_KEY_ID: handle.s3.accessKeyId,
     SUPABASE_S3_SECRET_ACCESS_KEY: handle.s3.secretAccessKey,
     DATABASE_URL: handle.databaseUrl,
-    HYPERDRIVE_ID: hyperdriveId,
   };
   for (const tier of ['free', 'pro', 'enterprise'] as const) {
     for (const [kind, prefix] of [
@@ -58,8 +53,8 @@ export function worldEnv(world: World, signingSecret: string): Env {
     PRODUCTION_MEDIA_ORIGIN: at('media.audafact.com'),
     PRODUCTION_FRONTEND_ORIGIN: at('audafact.com'),
     WWW_FRONTEND_ORIGIN: at('www.audafact.com'),
-    ...supabaseEnv('STAGING', world.supabase.staging, world.cloudflare.hyperdrive.staging),
-    ...supabaseEnv('PRODUCTION', world.supabase.production, world.cloudflare.hyperdrive.production),
+    ...supabaseEnv('STAGING', world.supabase.staging),
+    ...supabaseEnv('PRODUCTION', world.supabase.production),
     DNS_AUTHORITY: world.dns.authority,
     DNS_RESOLVERS: world.dns.resolvers.join(','),
     DNS_TTL_SCALE: String(world.dns.ttlScale),
@@ -71,6 +66,9 @@ export function worldEnv(world: World, signingSecret: string): Env {
     PRODUCTION_RESTORE_COMMAND: pagesCommand(world, 'audafact.com', '--restore'),
     ALERT_WEBHOOK_URL: `${world.controlUrl}/sink/on-call`,
     ALERT_WEBHOOK_SECRET: signingSecret,
+    ALERT_ACKNOWLEDGE_URL: `${world.controlUrl}/answers/{token}`,
+    ANNOUNCEMENTS_WEBHOOK_URL: `${world.controlUrl}/sink/announcements`,
+    ANNOUNCEMENTS_WEBHOOK_SECRET: signingSecret,
   };
 }
 

@@ -16,6 +16,16 @@ const s3 = v.strictObject({
   secretAccessKey: secret,
 });
 
+/** What Hyperdrive has to be told of a database: who, where and which. */
+function isDatabaseUrl(text: string): boolean {
+  const parsed = URL.canParse(text) ? new URL(text) : null;
+  return (
+    parsed !== null &&
+    /^postgres(ql)?:$/.test(parsed.protocol) &&
+    [parsed.username, parsed.password, parsed.hostname, parsed.pathname.slice(1)].every((part) => part !== '')
+  );
+}
+
 const tier = v.picklist(['free', 'pro', 'enterprise']);
 const testUser = v.strictObject({ email: name, password: secret, tier });
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -62,8 +72,11 @@ const environment = v.strictObject({
     bucket: name,
     s3,
   }),
-  database: v.strictObject({ url: secret }),
-  hyperdriveId: name,
+  database: v.strictObject({
+    url: v.pipe(secret, v.check(isDatabaseUrl, 'expected postgresql://user:password@host:port/database')),
+  }),
+  /** A Hyperdrive config of the team's own; without it Crossfade keeps one for the environment's database. */
+  hyperdriveId: v.optional(name),
   /** Users that checks sign in as; they own nothing but what the checks make. */
   testUsers: v.pipe(v.array(testUser), v.minLength(2)),
   /** One more of each tier: the checks of limits fill their ledgers, so nobody else may use them. */
@@ -77,6 +90,58 @@ const duration = v.strictObject({
   plannedMs: positive,
   /** What this run allows, ms. */
   deadlineMs: positive,
+});
+
+/** A generic webhook. With `acknowledgeUrl`, asked for each page's `{token}`, whoever is paged can answer. */
+const webhookChannel = v.strictObject({
+  name,
+  kind: v.literal('webhook'),
+  url,
+  secret: v.optional(secret),
+  acknowledgeUrl: v.optional(v.pipe(url, v.includes('{token}', 'expected {token} in the address'))),
+  /** Whether alerts go there too: what the public reads gets announcements only. */
+  alerts: v.boolean(),
+});
+const pagerDutyChannel = v.strictObject({
+  name,
+  kind: v.literal('pagerduty'),
+  /** `https://events.pagerduty.com`, in Europe `https://events.eu.pagerduty.com`. */
+  eventsBaseUrl: url,
+  routingKeySecret: secret,
+  /** `https://api.pagerduty.com`: where the answers to pages are read. */
+  apiBaseUrl: url,
+  apiToken: secret,
+  alerts: v.boolean(),
+});
+
+/** Who is on call: the team's own file, an iCalendar (a file or its secret address), or a schedule of PagerDuty's. */
+const onCall = v.variant('kind', [
+  v.strictObject({ kind: v.literal('file'), file: name }),
+  v.strictObject({ kind: v.literal('icalendar'), file: name }),
+  v.strictObject({ kind: v.literal('icalendar-url'), secretUrl: url }),
+  v.strictObject({ kind: v.literal('pagerduty'), apiBaseUrl: url, apiToken: secret, scheduleId: name }),
+]);
+
+/** The people's side. Files and folders are relative to the repository. */
+const team = v.strictObject({
+  /** Names and contacts. */
+  people: name,
+  onCall,
+  /** Folder of the messages. */
+  communications: name,
+  escalation: name,
+  /** How long a test page may wait for its answer, ms. */
+  answerWithinMs: positive,
+  /** How much faster than the plan's minutes the drill waits; 1 everywhere but in a rehearsal. */
+  drillScale: v.pipe(v.number(), v.minValue(1)),
+});
+
+const gates = v.strictObject({
+  /** Gates that hold only when somebody signed for them (`crossfade approve`). */
+  signOffs: v.array(v.picklist(['cutover', 'cleanup'])),
+  signOffExpiresMs: positive,
+  /** How long staging's verdicts count. */
+  validationExpiresMs: positive,
 });
 
 /** Everything that a rollout needs to know of one app. Unknown fields are errors. */
@@ -161,7 +226,9 @@ export const rolloutConfigSchema = v.strictObject({
     monitor: duration,
     watch: duration,
   }),
-  notifications: v.array(v.strictObject({ name, kind: v.literal('webhook'), url, secret: v.optional(secret) })),
+  notifications: v.array(v.variant('kind', [webhookChannel, pagerDutyChannel])),
+  team,
+  gates,
 });
 
 export type RolloutConfig = v.InferOutput<typeof rolloutConfigSchema>;

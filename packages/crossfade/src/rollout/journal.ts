@@ -22,7 +22,12 @@ export interface Journal {
   subscribe(listener: (event: JournalEvent) => void): () => void;
 }
 
+/** On which the database tells whoever listens that a rollout's journal has grown; the payload is its id. */
+export const JOURNAL_CHANNEL = 'crossfade_journal';
+
+/** Under one lock: two processes that make the same things at once would stumble over each other. */
 const SCHEMA = `
+select pg_advisory_xact_lock(hashtextextended('crossfade/schema', 0));
 create schema if not exists crossfade;
 create table if not exists crossfade.journal (
   seq bigint generated always as identity primary key,
@@ -41,6 +46,10 @@ create or replace trigger journal_append_only before update or delete on crossfa
   for each row execute function crossfade.refuse_change();
 create or replace trigger journal_never_emptied before truncate on crossfade.journal
   for each statement execute function crossfade.refuse_change();
+create or replace function crossfade.tell_journal() returns trigger language plpgsql as
+  $$ begin perform pg_notify('${JOURNAL_CHANNEL}', new.rollout); return null; end $$;
+create or replace trigger journal_tells after insert on crossfade.journal
+  for each row execute function crossfade.tell_journal();
 `;
 
 interface Row {

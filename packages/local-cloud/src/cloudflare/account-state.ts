@@ -79,6 +79,26 @@ const QueueSchema = v.object({
   consumer: v.nullable(v.string()),
 });
 
+const HyperdriveSchema = v.object({
+  id: v.string(),
+  name: v.string(),
+  origin: v.object({
+    scheme: v.picklist(['postgres', 'postgresql']),
+    host: v.string(),
+    port: v.number(),
+    database: v.string(),
+    user: v.string(),
+    password: v.string(),
+  }),
+  caching: v.object({
+    disabled: v.boolean(),
+    max_age: v.optional(v.number()),
+    stale_while_revalidate: v.optional(v.number()),
+  }),
+  createdOn: v.string(),
+  modifiedOn: v.string(),
+});
+
 const AccountSchema = v.object({
   createdOn: v.string(),
   scripts: v.array(ScriptSchema),
@@ -86,6 +106,7 @@ const AccountSchema = v.object({
   routes: v.array(v.object({ id: v.string(), pattern: v.string(), script: v.string() })),
   records: v.array(DnsRecordSchema),
   queues: v.optional(v.array(QueueSchema), []),
+  hyperdrives: v.optional(v.array(HyperdriveSchema), []),
 });
 
 export type Account = v.InferOutput<typeof AccountSchema>;
@@ -95,6 +116,7 @@ export type AccountDeployment = v.InferOutput<typeof DeploymentSchema>;
 export type AccountBinding = v.InferOutput<typeof BindingSchema>;
 export type AccountBucket = v.InferOutput<typeof BucketSchema>;
 export type AccountQueue = v.InferOutput<typeof QueueSchema>;
+export type AccountHyperdrive = v.InferOutput<typeof HyperdriveSchema>;
 export type AccountDnsRecord = v.InferOutput<typeof DnsRecordSchema>;
 
 const ModulesSchema = v.record(v.string(), v.string());
@@ -128,7 +150,15 @@ export async function openAccount(folder: string): Promise<AccountStore> {
   const stored = await readJson(accountFile);
   let account: Account =
     stored === null
-      ? { createdOn: new Date().toISOString(), scripts: [], buckets: [], routes: [], records: [], queues: [] }
+      ? {
+          createdOn: new Date().toISOString(),
+          scripts: [],
+          buckets: [],
+          routes: [],
+          records: [],
+          queues: [],
+          hyperdrives: [],
+        }
       : v.parse(AccountSchema, stored);
   if (stored === null) await writeAtomically(accountFile, account);
   let last: Promise<unknown> = Promise.resolve();

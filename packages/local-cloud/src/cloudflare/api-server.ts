@@ -10,6 +10,7 @@ import type { ApiContract } from './api-contract.ts';
 import { dnsHandlers, recordsForAuthority } from './api-dns.ts';
 import type { AuthorityRecord } from './api-dns.ts';
 import { graphqlHandlers } from './api-graphql.ts';
+import { hyperdriveHandlers } from './api-hyperdrive.ts';
 import { expireObjects, r2Handlers } from './api-r2.ts';
 import { deploymentHandlers } from './api-worker-deployments.ts';
 import { routeHandlers } from './api-worker-routes.ts';
@@ -83,6 +84,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     ...dnsHandlers(context),
     ...graphqlHandlers(context),
     ...queueHandlers(context),
+    ...hyperdriveHandlers(context),
     ...analyticsSqlHandlers(context),
   });
   await restoreAccount(store.current(), runtime, starts);

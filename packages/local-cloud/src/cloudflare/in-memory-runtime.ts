@@ -3,6 +3,8 @@ import type { EdgeRequest, R2Operation, RuntimeRoute, RuntimeVersion, WorkersRun
 /** For the API's tests: our own interface to the runtime, kept in memory, that shows what it was told. */
 export interface InMemoryRuntime extends WorkersRuntime {
   readonly buckets: Map<string, { objects: number; payloadBytes: number; metadataBytes: number }>;
+  /** Config id → connection string. */
+  readonly hyperdrives: Map<string, string>;
   readonly versions: Map<string, RuntimeVersion>;
   readonly deployments: Map<string, readonly { versionId: string; percentage: number }[]>;
   readonly subdomains: Map<string, { enabled: boolean; previewsEnabled: boolean }>;
@@ -17,6 +19,7 @@ export function createInMemoryRuntime(): InMemoryRuntime {
   const runtime: InMemoryRuntime = {
     r2Endpoint: 'http://127.0.0.1:1/r2',
     buckets: new Map(),
+    hyperdrives: new Map(),
     versions: new Map(),
     deployments: new Map(),
     subdomains: new Map(),
@@ -32,6 +35,10 @@ export function createInMemoryRuntime(): InMemoryRuntime {
     },
     bucketUsage: async (name) => runtime.buckets.get(name) ?? { objects: 0, payloadBytes: 0, metadataBytes: 0 },
     expireObjects: async () => [],
+    setHyperdrive: async (id, url) => {
+      if (url === null) runtime.hyperdrives.delete(id);
+      else runtime.hyperdrives.set(id, url);
+    },
     addVersion: async (version) => {
       const main = version.modules[version.mainModule] ?? '';
       if (main.includes('throw')) throw new Error(`Uncaught Error: ${main}`);

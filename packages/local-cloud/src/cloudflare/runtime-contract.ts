@@ -62,6 +62,11 @@ export interface WorkersRuntime {
   /** Throws an Error whose message is `bucket not empty` while objects remain. */
   removeBucket(name: string): Promise<void>;
   bucketUsage(name: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number }>;
+  /**
+   * The database behind a Hyperdrive config; `null` takes the config away. Running versions that bind it go over to a
+   * changed one without a request lost.
+   */
+  setHyperdrive(id: string, url: string | null): Promise<void>;
   /** Starts the version (its own workerd), not yet serving. Throws with the runtime's words when the code does not start. */
   addVersion(version: RuntimeVersion): Promise<{ startupTimeMs: number }>;
   /** One synchronous assignment: from the next request on, this split serves. */
@@ -87,8 +92,6 @@ export interface WorkersRuntimeOptions {
   readonly edge: { readonly address: string; readonly port: number };
   readonly workersSubdomain: string;
   readonly r2Credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  /** Hyperdrive config id → connection string. */
-  readonly hyperdrives: Readonly<Record<string, string>>;
   /** Where queue messages and data points of Workers end up. */
   readonly sinks: Sinks;
   /** What is planted; nothing when absent. */

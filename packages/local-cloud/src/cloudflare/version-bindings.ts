@@ -49,7 +49,7 @@ export function sinkWorker(name: string, sinks: Sinks) {
 export function bindingsOf(
   version: RuntimeVersion,
   buckets: ReadonlySet<string>,
-  hyperdriveUrls: Readonly<Record<string, string>>,
+  hyperdriveUrls: ReadonlyMap<string, string>,
   sinkName: string,
 ) {
   const bindings: Record<string, string | Record<string, string>> = {};
@@ -73,7 +73,7 @@ export function bindingsOf(
         r2Buckets[binding.name] = { id: binding.bucket_name };
         break;
       case 'hyperdrive': {
-        const url = hyperdriveUrls[binding.id];
+        const url = hyperdriveUrls.get(binding.id);
         if (url === undefined) throw new Error(`binding ${binding.name}: no Hyperdrive config ${binding.id}`);
         hyperdrives[binding.name] = url;
         break;

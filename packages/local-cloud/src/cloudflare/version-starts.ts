@@ -1,5 +1,6 @@
 import type { Account, AccountScript, AccountStore, AccountVersion, VersionModules } from './account-state.ts';
 import { ApiFailure } from './api-answer.ts';
+import { connectionString } from './hyperdrive-config.ts';
 import type { RuntimeRoute, WorkersRuntime } from './runtime-contract.ts';
 
 /** How many of the newest uploads a deployment may use. */
@@ -64,9 +65,11 @@ function withoutSecrets(text: string, version: AccountVersion): string {
 /** Puts a kept account back into a fresh runtime: buckets, versions, deployments, routes and subdomains. */
 export async function restoreAccount(account: Account, runtime: WorkersRuntime, starts: VersionStarts): Promise<void> {
   for (const bucket of account.buckets) await runtime.ensureBucket(bucket.name);
+  for (const config of account.hyperdrives) await runtime.setHyperdrive(config.id, connectionString(config));
   for (const script of account.scripts) {
     for (const version of versionsToRun(script)) {
-      if (missingBucket(version, account.buckets) === undefined) await starts.start(script.name, version);
+      if (missingBucket(version, account.buckets) === undefined && !lacksHyperdrive(version, account))
+        await starts.start(script.name, version);
     }
     runtime.setDeployment(script.name, servingSplit(script));
     runtime.setSubdomain(script.name, script.subdomain);
@@ -91,6 +94,13 @@ export function missingBucket(version: AccountVersion, buckets: Account['buckets
     }
   }
   return undefined;
+}
+
+/** Whether a version binds a Hyperdrive config that the account no longer has. */
+export function lacksHyperdrive(version: AccountVersion, { hyperdrives }: Pick<Account, 'hyperdrives'>): boolean {
+  return version.bindings.some(
+    (binding) => binding.type === 'hyperdrive' && !hyperdrives.some((config) => config.id === binding.id),
+  );
 }
 
 /** What the newest deployment says, in the runtime's words; nothing when the script was never deployed. */

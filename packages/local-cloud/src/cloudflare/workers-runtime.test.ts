@@ -27,7 +27,6 @@ const open = () =>
     edge: { address: EDGE, port },
     workersSubdomain: 'team',
     r2Credentials: credentials,
-    hyperdrives: {},
     faults,
     sinks: {
       onMessages: async (queue, bodies) => void messages.push(...bodies.map((body) => [queue, body] as const)),
@@ -266,4 +265,30 @@ it('deletes what a lifecycle rule lets expire at the time it is told, and nothin
   expect(await runtime.expireObjects('aging', rules, Date.now() + 70_000)).toEqual(['sessions/a']);
   const left = await s3().send(new ListObjectsV2Command({ Bucket: 'aging' }));
   expect(left.Contents?.map((object) => object.Key)).toEqual(['users/a']);
+});
+
+it('a version that binds a database goes over to another one without a request lost', async () => {
+  const id = 'd'.repeat(32);
+  const code = `export default { fetch: (_request, env) => new Response(new URL(env.DATABASE.connectionString).pathname) }`;
+  const bound: RuntimeVersion = {
+    ...version(),
+    modules: { 'index.js': code },
+    bindings: [{ type: 'hyperdrive', name: 'DATABASE', id }],
+  };
+  await expect(runtime.addVersion(bound)).rejects.toThrow(`no Hyperdrive config ${id}`);
+  await runtime.setHyperdrive(id, 'postgres://user:password@127.0.0.1:5432/first');
+  await runtime.addVersion(bound);
+  runtime.setRoutes([{ pattern: `${HOST}/*`, script: 'media' }]);
+  runtime.setDeployment('media', [{ versionId: bound.versionId, percentage: 100 }]);
+  const seen: string[] = [];
+  const changed = new AbortController();
+  const asking = (async () => {
+    while (!changed.signal.aborted) seen.push((await ask('/')).body.toString());
+  })();
+  await runtime.setHyperdrive(id, 'postgres://user:password@127.0.0.1:5432/second');
+  changed.abort();
+  await asking;
+  seen.push((await ask('/')).body.toString());
+  expect(new Set(seen)).toEqual(new Set(['/first', '/second']));
+  expect(seen.at(-1)).toBe('/second');
 });

@@ -4,7 +4,13 @@ import { createLog } from './edge-log.ts';
 import { startInstance } from './miniflare-instance.ts';
 import { startR2Gateway } from './r2-gateway.ts';
 import { bindingsOf, sinkWorker } from './version-bindings.ts';
-import type { EdgeRequest, R2Operation, WorkersRuntime, WorkersRuntimeOptions } from './runtime-contract.ts';
+import type {
+  EdgeRequest,
+  R2Operation,
+  RuntimeVersion,
+  WorkersRuntime,
+  WorkersRuntimeOptions,
+} from './runtime-contract.ts';
 
 /** Owns the storage and is never swapped: losing the owner under load would fail requests. */
 const STATE_WORKER = `export default { fetch() { return new Response('state') } }`;
@@ -30,6 +36,10 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
   const operations = createLog<R2Operation>();
   const buckets = new Set<string>();
   const running: { dispose(): Promise<void> }[] = [];
+  /** Config id → connection string. */
+  const hyperdrives = new Map<string, string>();
+  /** Versions that bind a database: they are started anew when it changes. */
+  const onDatabases = new Map<string, RuntimeVersion>();
   /** Script → what runs its Durable Objects. */
   const hosts = new Map<string, { dispose(): Promise<void> }>();
   const tables: EdgeTables = { routes: [], deployments: new Map(), versions: new Map(), subdomains: new Map() };
@@ -48,6 +58,50 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
     return next;
   };
 
+  /** Starts the version's own workerd; from then on requests for it go there. */
+  async function start(version: RuntimeVersion): Promise<void> {
+    const sinkName = `sink-${version.versionId.slice(0, 8)}`;
+    const { mainModule, modules } = version;
+    const bound = bindingsOf(version, buckets, hyperdrives, sinkName);
+    const contents = modules[mainModule];
+    if (contents === undefined) throw new Error(`the upload has no module ${mainModule}`);
+    const others = Object.entries(modules).filter(([path]) => path !== mainModule);
+    const objects = version.objectClasses.length > 0;
+    // Its objects lie on disk under its name: the version before has to let go of them first. Callers see their
+    // calls fail meanwhile, as at the vendor, and try again.
+    if (objects) await hosts.get(version.script)?.dispose();
+    const { mf } = await startInstance(options.folder, objects ? version.script : version.versionId, {
+      workers: [
+        {
+          name: objects ? version.script : `${version.script}-${version.versionId.slice(0, 8)}`,
+          modules: [
+            { type: 'ESModule', path: mainModule, contents },
+            ...others.map(([path, code]) => ({ type: 'ESModule' as const, path, contents: code })),
+          ],
+          compatibilityDate: version.compatibilityDate,
+          compatibilityFlags: [...version.compatibilityFlags],
+          ...bound,
+          durableObjects: {
+            ...bound.durableObjects,
+            // Bound to nothing that the code sees: what makes the runtime keep the class.
+            ...Object.fromEntries(
+              version.objectClasses.map((className) => [`__${className}`, { className, useSQLite: true }]),
+            ),
+          },
+          unsafeRegisterWorker: objects,
+          // Past the simulator's own entry: half the latency, and no page that shows a stack trace.
+          unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
+        },
+        sinkWorker(sinkName, options.sinks),
+      ],
+    });
+    if (objects) hosts.set(version.script, mf);
+    else running.push(mf);
+    const url = await mf.unsafeGetDirectURL();
+    tables.versions.set(version.versionId, { versionId: version.versionId, port: Number(url.port) });
+    if (!objects && bindsDatabase(version)) onDatabases.set(version.versionId, version);
+  }
+
   return {
     r2Endpoint: gateway.endpoint,
     ensureBucket: (name) =>
@@ -65,48 +119,20 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
       }),
     bucketUsage: (name) => gateway.usage(name),
     expireObjects: (bucket, rules, now) => gateway.expire(bucket, rules, now),
+    setHyperdrive: (id, url) =>
+      change(async () => {
+        if (hyperdrives.get(id) === url) return;
+        if (url === null) return void hyperdrives.delete(id);
+        hyperdrives.set(id, url);
+        for (const version of onDatabases.values()) {
+          // The instance before runs on: requests may be under way in it.
+          if (bindsDatabase(version, id)) await start(version);
+        }
+      }),
     async addVersion(version) {
-      const start = performance.now();
-      const { mainModule, modules } = version;
-      const bound = bindingsOf(version, buckets, options.hyperdrives, `sink-${version.versionId.slice(0, 8)}`);
-      const contents = modules[mainModule];
-      if (contents === undefined) throw new Error(`the upload has no module ${mainModule}`);
-      const others = Object.entries(modules).filter(([path]) => path !== mainModule);
-      const objects = version.objectClasses.length > 0;
-      // Its objects lie on disk under its name: the version before has to let go of them first. Callers see their
-      // calls fail meanwhile, as at the vendor, and try again.
-      if (objects) await hosts.get(version.script)?.dispose();
-      const sinkName = `sink-${version.versionId.slice(0, 8)}`;
-      const { mf } = await startInstance(options.folder, objects ? version.script : version.versionId, {
-        workers: [
-          {
-            name: objects ? version.script : `${version.script}-${version.versionId.slice(0, 8)}`,
-            modules: [
-              { type: 'ESModule', path: mainModule, contents },
-              ...others.map(([path, code]) => ({ type: 'ESModule' as const, path, contents: code })),
-            ],
-            compatibilityDate: version.compatibilityDate,
-            compatibilityFlags: [...version.compatibilityFlags],
-            ...bound,
-            durableObjects: {
-              ...bound.durableObjects,
-              // Bound to nothing that the code sees: what makes the runtime keep the class.
-              ...Object.fromEntries(
-                version.objectClasses.map((className) => [`__${className}`, { className, useSQLite: true }]),
-              ),
-            },
-            unsafeRegisterWorker: objects,
-            // Past the simulator's own entry: half the latency, and no page that shows a stack trace.
-            unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
-          },
-          sinkWorker(sinkName, options.sinks),
-        ],
-      });
-      if (objects) hosts.set(version.script, mf);
-      else running.push(mf);
-      const url = await mf.unsafeGetDirectURL();
-      tables.versions.set(version.versionId, { versionId: version.versionId, port: Number(url.port) });
-      return { startupTimeMs: Math.round(performance.now() - start) };
+      const begin = performance.now();
+      await start(version);
+      return { startupTimeMs: Math.round(performance.now() - begin) };
     },
     setDeployment(script, split) {
       for (const { versionId } of split) {
@@ -135,4 +161,9 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
       await state.mf.dispose();
     },
   };
+}
+
+/** Whether the version binds a database; that one, when it is named. */
+function bindsDatabase({ bindings }: RuntimeVersion, id?: string): boolean {
+  return bindings.some((binding) => binding.type === 'hyperdrive' && (id === undefined || binding.id === id));
 }

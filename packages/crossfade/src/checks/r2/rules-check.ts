@@ -26,7 +26,7 @@ export function bucketRulesCheck(environment: EnvironmentName, proves: readonly 
             : `bucket ${bucket} differs: ${[...differing, ...(corsEqual ? [] : ['CORS'])].join(', ')}`,
         measured: { lifecycle: toJson(lifecycle), cors: toJson(cors) },
         expected: { lifecycle: toJson(wantedLifecycle(config)), cors: toJson(wantedCors(config)) },
-        mend: 'run the rollout again: it puts the rules of the config on the bucket',
+        mend: environment === 'staging' ? 'crossfade stage' : 'crossfade prepare',
       });
     },
   };

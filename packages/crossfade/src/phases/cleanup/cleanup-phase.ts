@@ -24,7 +24,7 @@ function legacyQuietCheck(): Check {
         summary: `${requests} storage requests at legacy in the ${Math.round(end.data.ms / 1000)} s of the watch`,
         measured: { requests, seconds: Math.round(end.data.ms / 1000) },
         expected: { requests: 0 },
-        mend: 'find out who still reads legacy (its request log names the paths), then run the rollout again',
+        mend: 'find out who still reads legacy (its request log names the paths), then: crossfade watch',
       });
     },
   };
@@ -53,7 +53,7 @@ function nothingReadThroughCheck(): Check {
         summary: `${readThrough} read through among some ${requests} requests that the Worker counted`,
         measured: { readThrough, requests },
         expected: { readThrough: 0, requests: '> 0' },
-        mend: 'run the rollout again: the copy takes what is missing',
+        mend: 'crossfade rollback data, then: crossfade watch',
       });
     },
   };
@@ -71,7 +71,7 @@ function copyCompleteCheck(): Check {
         summary: `${result.verified} of ${result.objects} verified`,
         measured: { ...result },
         expected: { missing: 0, mismatched: 0 },
-        mend: 'run the rollout again: the copy takes what is missing or differs',
+        mend: 'crossfade rollback data, then: crossfade cleanup',
       });
     },
   };

@@ -92,7 +92,7 @@ function catchUpStep(id: string, title: string, pass: string): Step<{ pass: stri
         summary: `${result.verified} of ${result.objects} objects verified in R2`,
         measured: { ...result },
         expected: { mismatched: 0, missing: 0 },
-        mend: 'run the rollout again: the copy takes what is missing or differs',
+        mend: 'crossfade cutover',
       });
     },
     // A copy more than needed harms nobody; the next run need not make it again.

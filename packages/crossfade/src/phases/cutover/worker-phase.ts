@@ -3,6 +3,7 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import type { Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { parseHealth } from '../../checks/worker/media-client.ts';
+import { checklistCheck, stagingStillHoldsCheck } from './cutover-gate.ts';
 import { workerDeployedCheck } from '../preparation/worker-steps.ts';
 import { edgeAddress, ensureDeployed, servingSplit } from '../environment/deployment.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
@@ -50,6 +51,8 @@ function percentageStep(percentage: number): Step<{ split: DeploymentSplit[] | n
         },
       });
     },
+    byHand: ({ config }, before) =>
+      `npx wrangler versions deploy ${(before.split ?? []).map((one) => `${one.versionId}@${one.percentage}%`).join(' ')} --name ${config.environments.production.worker.name} --yes`,
     async compensate(context, before) {
       if (before.split === null) return { already: true };
       // Once a rollback has put the bypass at 100 %, an older split would take the new version back in.
@@ -67,7 +70,7 @@ export function workerPhase(options: { plannedMs: number; deadlineMs: number; pe
     title: 'Cutover 1 · Worker',
     plannedMs: options.plannedMs,
     deadlineMs: options.deadlineMs,
-    gate: [workerDeployedCheck()],
+    gate: [stagingStillHoldsCheck(), checklistCheck(), workerDeployedCheck()],
     rollback: 'immediate',
     parts: options.percentages.map((percentage) => ({ kind: 'step' as const, step: percentageStep(percentage) })),
   };

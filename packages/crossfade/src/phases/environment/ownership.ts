@@ -1,11 +1,14 @@
 import type { EnvironmentName } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { OWN_RULE } from './bucket-rules.ts';
+import { addressRecords, describeRecord, isAsWanted, isOurs, wantedRecord } from './media-record.ts';
 import { OWN_TAG } from './worker-upload.ts';
 
 /**
  * What stands under the config's names and was not made by Crossfade, in words; empty when all is ours or not there.
- * A Worker is ours by the tags of its versions, a bucket by our rules on it (or by being empty), a route by its Worker.
+ * A Worker is ours by the tags of its versions, a bucket by our rules on it (or by being empty), a route by its Worker,
+ * staging's DNS record by its comment (production's is the app's own until the cutover). A Hyperdrive config is found
+ * by a name that only Crossfade gives, so that there is none of somebody else.
  */
 export async function foreignParts(
   { config, providers }: Pick<RolloutContext, 'config' | 'providers'>,
@@ -29,6 +32,13 @@ export async function foreignParts(
   const route = (await cloudflare.listRoutes()).find((one) => one.pattern === pattern);
   if (route !== undefined && route.script !== worker.name)
     foreign.push(`the route ${pattern} belongs to the Worker ${route.script ?? '(none)'}`);
+  if (environment === 'staging') {
+    const wanted = wantedRecord(config, environment);
+    const records = await addressRecords({ config, providers }, environment);
+    for (const record of records)
+      if (!isOurs(record) && !(records.length === 1 && isAsWanted(record, wanted)))
+        foreign.push(`the DNS record ${describeRecord(record)} was not made by Crossfade`);
+  }
   return foreign;
 }
 

@@ -8,7 +8,7 @@ const run = promisify(execFile);
 const STAMP = '.built-from';
 
 /** A hash of everything that a page is built from. */
-async function sourceHash(folder: string): Promise<string> {
+async function sourceHash(folder: string, besides: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries
@@ -17,12 +17,20 @@ async function sourceHash(folder: string): Promise<string> {
     .filter((file) => !/[\\/](dist|node_modules)[\\/]/.test(file))
     .toSorted();
   for (const file of files) hash.update(file.slice(folder.length)).update(await readFile(file));
+  for (const file of besides) hash.update(await readFile(file));
   return hash.digest('hex');
 }
 
-/** Builds a page with Vite, unless what lies in `dist` was built from the same sources; answers with their hash. */
-export async function buildPage(folder: string, say: (line: string) => void): Promise<string> {
-  const hash = await sourceHash(folder);
+/**
+ * Builds a page with Vite, unless what lies in `dist` was built from the same sources; answers with their hash.
+ * `besides`: files outside of the folder whose code the page shares.
+ */
+export async function buildPage(
+  folder: string,
+  say: (line: string) => void,
+  besides: readonly string[] = [],
+): Promise<string> {
+  const hash = await sourceHash(folder, besides);
   const stamp = join(folder, 'dist', STAMP);
   if ((await readFile(stamp, 'utf8').catch(() => '')) === hash) return hash;
   say(`building the page ${basename(folder)} …`);

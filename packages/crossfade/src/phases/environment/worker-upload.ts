@@ -3,6 +3,7 @@ import type { WorkerBinding, WorkerUpload, WorkerVersion } from '../../providers
 import type { EnvironmentName } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { bundleWorker } from '../staging/worker-bundle.ts';
+import { hyperdriveIdOf } from './hyperdrive-config.ts';
 
 /** What the tag of every version looks like that Crossfade uploads. */
 export const OWN_TAG = /^(bypass|migration|final|limits)-[0-9a-f]{16}$/;
@@ -10,8 +11,13 @@ export const OWN_TAG = /^(bypass|migration|final|limits)-[0-9a-f]{16}$/;
 /** The three builds that a rollout deploys: the fallback, the migration's one, and the one without the legacy. */
 export type WorkerBuild = 'bypass' | 'migration' | 'final';
 
-function bindings({ config }: RolloutContext, environment: EnvironmentName, build: WorkerBuild): WorkerBinding[] {
-  const { supabase, worker, hyperdriveId, testSecret } = config.environments[environment];
+function bindings(
+  { config }: RolloutContext,
+  environment: EnvironmentName,
+  build: WorkerBuild,
+  hyperdriveId: string,
+): WorkerBinding[] {
+  const { supabase, worker, testSecret } = config.environments[environment];
   const bySignedS3 = config.worker.signedUrlMode === 's3';
   const forgotten = build === 'final' || (build === 'migration' && !config.worker.readThrough);
   const text = (name: string, value: string): WorkerBinding => ({ type: 'plain_text', name, text: value });
@@ -58,8 +64,11 @@ export async function workerUpload(
   build: WorkerBuild,
 ): Promise<WorkerUpload> {
   const { worker } = context.config;
-  const { modules, mainModule } = await bundleWorker(build === 'bypass' ? worker.bypassEntry : worker.entry);
-  const bound = bindings(context, environment, build);
+  const [{ modules, mainModule }, hyperdriveId] = await Promise.all([
+    bundleWorker(build === 'bypass' ? worker.bypassEntry : worker.entry),
+    hyperdriveIdOf(context, environment),
+  ]);
+  const bound = bindings(context, environment, build, hyperdriveId);
   const tag = createHash('sha256')
     .update(JSON.stringify([modules, bound, worker.compatibilityDate, worker.compatibilityFlags]))
     .digest('hex')

@@ -24,7 +24,7 @@ export function copyStep(): Step<{ objects: number }> {
         summary: `${result.verified} of ${result.objects} objects verified, ${result.mismatched} differ, ${result.missing} missing`,
         measured: { ...result },
         expected: { mismatched: 0, missing: 0 },
-        mend: 'run the rollout again: the copy takes what is missing or differs',
+        mend: 'crossfade prepare',
       });
     },
     // The copies stay: they cost little, harm nobody, and the next run need not make them again.

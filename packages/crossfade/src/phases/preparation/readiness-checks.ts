@@ -1,3 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
+import * as v from 'valibot';
+import { stagingIdentity } from '../staging/staging-identity.ts';
 import { edgeAddress } from '../environment/deployment.ts';
 import type { JournalEvent } from '../../rollout/journal-event.ts';
 import type { Check } from '../../rollout/plan.ts';
@@ -52,7 +55,7 @@ function claimsVerdict(history: readonly JournalEvent[], claims: readonly string
       missing,
     },
     expected: { missing: [] },
-    mend: 'run the rollout again: staging is validated anew',
+    mend: 'crossfade stage validate',
   });
 }
 
@@ -94,22 +97,34 @@ export function signalArrivesCheck(environment: EnvironmentName, path: string): 
   };
 }
 
-/** The rollback was run for real, against staging, in this rollout. */
+const rehearsed = v.object({ workerTag: v.string(), bypassTag: v.string(), configHash: v.string() });
+
+/** The rollback was run for real, against staging, with the very builds and config that would be rolled back. */
 export function rollbackRehearsedCheck(): Check {
   const path = 'preCutover.production.rollbackPlanReady';
   return {
     id: path,
-    title: 'The rollback was run for real against staging',
+    title: 'The rollback was run for real against staging since the last change',
     proves: [path],
     async run(context) {
       const history = await context.history();
-      const event = history.find((one) => one.kind === 'check.verdict' && one.subject === 'staging.rollback');
-      const passed = event?.kind === 'check.verdict' && event.data.verdict.status === 'pass';
-      return verdict(passed, {
-        summary: event?.kind === 'check.verdict' ? event.data.verdict.summary : 'the rollback was not rehearsed',
-        measured: event?.id ?? null,
-        expected: 'a passing rehearsal of the rollback',
-        mend: 'run the rollout again: preparation does what is missing',
+      const now = await stagingIdentity(context);
+      const event = history.findLast((one) => one.kind === 'check.verdict' && one.subject === 'staging.rollback');
+      const last = event?.kind === 'check.verdict' ? event.data.verdict : null;
+      const seen = v.safeParse(rehearsed, last?.measured);
+      const same = seen.success && isDeepStrictEqual(seen.output, now);
+      return verdict(last?.status === 'pass' && same, {
+        summary:
+          last === null
+            ? 'the rollback was not rehearsed'
+            : `${last.summary}${same ? '' : '; the Worker or the config changed since'}`,
+        measured: {
+          event: event?.id ?? null,
+          status: last?.status ?? null,
+          rehearsedWith: seen.success ? seen.output : null,
+        },
+        expected: { status: 'pass', rehearsedWith: now },
+        mend: 'crossfade prepare',
       });
     },
   };

@@ -4,6 +4,7 @@ import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { askHealth, ensureDeployed, servingSplit } from '../environment/deployment.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
+import { stagingIdentity } from '../staging/staging-identity.ts';
 
 const BUDGET_MS = 5 * 60_000;
 
@@ -45,7 +46,7 @@ export function rollbackRehearsalStep(): Step<Before> {
       const health = await askHealth(context, 'staging');
       return verdict(went && health.build === 'r2', {
         summary: `staging ${went ? 'went' : 'did not go'} to the bypass version and now serves the ${health.build} build`,
-        measured: { wentToBypass: went, servesNow: health.build },
+        measured: { wentToBypass: went, servesNow: health.build, ...(await stagingIdentity(context)) },
         expected: { wentToBypass: true, servesNow: 'r2' },
       });
     },

@@ -83,7 +83,7 @@ export function ttlRunOutCheck(): Check {
         summary: `${describeAnswers(answers)} after ${ms} ms`,
         measured: toJson(answers),
         expected: `TTL <= ${most} s at each resolver`,
-        mend: 'wait until the old TTL has run out, then run the rollout again',
+        mend: 'wait until the old TTL has run out, then: crossfade prepare',
       });
     },
   };

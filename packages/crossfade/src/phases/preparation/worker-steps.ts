@@ -102,7 +102,7 @@ export function workerDeployedCheck(): Check {
         summary: `version ${health.version.id}, build ${health.build}, ${health.status}`,
         measured: { version: health.version.id, build: health.build, status: health.status },
         expected: { version: version.id, build: 'r2', status: 'ok' },
-        mend: 'run the rollout again: preparation does what is missing',
+        mend: 'crossfade prepare',
       });
     },
   };

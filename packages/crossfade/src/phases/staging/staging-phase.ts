@@ -10,11 +10,14 @@ import { verdict } from '../../rollout/verdict.ts';
 import { bucketStep } from '../environment/bucket-step.ts';
 import { ensureDeployed, servingSplit } from '../environment/deployment.ts';
 import { databaseStep } from '../environment/database-step.ts';
+import { dnsStep } from '../environment/dns-step.ts';
 import { frontendStep } from '../environment/frontend-step.ts';
+import { hyperdriveStep } from '../environment/hyperdrive-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
+import { stagingIdentityCheck } from './staging-identity.ts';
 
 type WorkerBefore = { split: DeploymentSplit[] | null };
 
@@ -53,15 +56,21 @@ function stagingWorkerStep(): Step<WorkerBefore> {
   };
 }
 
-/** What makes staging exist, in order: each looks first, so that running them again corrects drift and nothing else. */
-export function stagingSteps(): Step[] {
+/**
+ * What makes staging exist, in order: each looks first, so that running them again corrects drift and nothing else.
+ * `takeOver`: the operator said that what somebody else made may be changed.
+ */
+export function stagingSteps(takeOver = false): Step[] {
   return [
     databaseStep('staging'),
+    hyperdriveStep('staging'),
     bucketStep('staging', []),
     queueStep('staging'),
     limitsStep('staging'),
     stagingWorkerStep(),
     routeStep('staging', []),
+    // After the route: a name that leads to the edge before finds nobody there.
+    dnsStep(takeOver),
     frontendStep('staging'),
   ] as Step[];
 }
@@ -77,6 +86,7 @@ export function stagingValidation(journeys: readonly Check[], mustPass: boolean)
       id: 'validation',
       mustPass,
       checks: [
+        stagingIdentityCheck(),
         endpointsCheck('staging', ['staging.worker.endpoints']),
         authCheck('staging', ['staging.worker.auth']),
         rateLimitingCheck('staging', ['staging.worker.rateLimiting']),
@@ -108,4 +118,5 @@ export function stagingPhase(options: { deadlineMs: number; parts: readonly Part
 }
 
 /** Staging's steps as parts of a phase. */
-export const stagingStepParts = (): Part[] => stagingSteps().map((step) => ({ kind: 'step', step }));
+export const stagingStepParts = (takeOver = false): Part[] =>
+  stagingSteps(takeOver).map((step) => ({ kind: 'step', step }));

@@ -19,6 +19,8 @@ export interface CallOptions {
   readonly query?: Readonly<Record<string, string | number>>;
   /** How often the SDK repeats a 408, 409, 429 or 5xx; 0 where 409 is an answer. */
   readonly retries?: number;
+  /** Values of the body that no error may quote. */
+  readonly secrets?: readonly string[];
 }
 
 export interface CloudflareApi {
@@ -59,19 +61,20 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
   });
 
   /** Only status, codes and the vendor's words come out of the SDK's errors. */
-  function fromSdk(operation: string, error: unknown): ProviderError {
+  function fromSdk(operation: string, error: unknown, hidden: readonly string[]): ProviderError {
     if (!(error instanceof APIError) || typeof error.status !== 'number') {
-      return unreachable(PROVIDER, operation, apiBaseUrl, error, secrets);
+      return unreachable(PROVIDER, operation, apiBaseUrl, error, hidden);
     }
     const retryAfterMs = parseRetryAfter(error.headers instanceof Headers ? error.headers.get('retry-after') : null);
     const listed = v.safeParse(apiErrors, error.errors);
     const told = tell(listed.success ? listed.output : []);
-    return new ProviderError(PROVIDER, operation, { status: error.status, ...told, retryAfterMs, secrets });
+    return new ProviderError(PROVIDER, operation, { status: error.status, ...told, retryAfterMs, secrets: hidden });
   }
 
   const callBare: CloudflareApi['callBare'] = async (method, path, schema, options = {}) => {
     const operation = `${method.toUpperCase()} ${path}`;
     const { body, query, retries } = options;
+    const hidden = [...secrets, ...(options.secrets ?? [])];
     let status: number;
     let text: string;
     try {
@@ -83,9 +86,9 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
       status = response.status;
       text = await response.text();
     } catch (error) {
-      throw fromSdk(operation, error);
+      throw fromSdk(operation, error, hidden);
     }
-    return parseAnswer({ provider: PROVIDER, operation, secrets }, status, text, schema);
+    return parseAnswer({ provider: PROVIDER, operation, secrets: hidden }, status, text, schema);
   };
 
   return {

@@ -14,6 +14,8 @@ const upload = {
   tag: 'tag',
   message: 'message',
 };
+const record = { type: 'A', name: 'media.audafact.com', content: '192.0.2.1', ttl: 1, proxied: true, comment: null };
+const origin = { host: 'db.example.com', port: 5432, database: 'postgres', user: 'worker', password: CANARY };
 
 /** Every method of the provider. A new one that is not named here does not compile. */
 const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProvider) => Promise<unknown>>> = {
@@ -37,7 +39,13 @@ const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProv
   deleteQueue: (cf) => cf.deleteQueue('id'),
   telemetry: (cf) => cf.telemetry('SELECT 1'),
   listDnsRecords: (cf) => cf.listDnsRecords('media.audafact.com'),
+  createDnsRecord: (cf) => cf.createDnsRecord(record),
   patchDnsRecord: (cf) => cf.patchDnsRecord('id', { ttl: 60 }),
+  deleteDnsRecord: (cf) => cf.deleteDnsRecord('id'),
+  listHyperdrives: (cf) => cf.listHyperdrives(),
+  createHyperdrive: (cf) => cf.createHyperdrive('database', origin),
+  updateHyperdrive: (cf) => cf.updateHyperdrive('id', 'database', origin),
+  deleteHyperdrive: (cf) => cf.deleteHyperdrive('id'),
   listRoutes: (cf) => cf.listRoutes(),
   createRoute: (cf) => cf.createRoute('media.audafact.com/*', 'media'),
   deleteRoute: (cf) => cf.deleteRoute('id'),
@@ -56,22 +64,27 @@ const WITHOUT_RESULT: ReadonlySet<string> = new Set([
   'putLifecycle',
   'putCors',
   'deleteRoute',
+  'deleteDnsRecord',
+  'deleteHyperdrive',
   'getLifecycle',
   'getCors',
 ]);
+
+const providerAt = (url: string): CloudflareProvider =>
+  createCloudflareProvider({
+    apiBaseUrl: url,
+    apiToken: CANARY,
+    accountId: 'a'.repeat(32),
+    zoneId: 'b'.repeat(32),
+    workersSubdomain: 'aud',
+    r2: { endpoint: url, region: 'auto', accessKeyId: 'id', secretAccessKey: 'secret' },
+  });
 
 describe.each(Object.entries(FAULTS))('when a call to Cloudflare %s', (fault, answer) => {
   it('every method fails with an error that names the call and what to do, and no credential', async () => {
     const vendor = await startFaultyVendor(answer);
     onTestFinished(() => vendor.close());
-    const provider = createCloudflareProvider({
-      apiBaseUrl: vendor.url,
-      apiToken: CANARY,
-      accountId: 'a'.repeat(32),
-      zoneId: 'b'.repeat(32),
-      workersSubdomain: 'aud',
-      r2: { endpoint: vendor.url, region: 'auto', accessKeyId: 'id', secretAccessKey: 'secret' },
-    });
+    const provider = providerAt(vendor.url);
     const names = Object.keys(CALLS).filter(
       (name) => fault !== 'gets JSON of another shape' || !WITHOUT_RESULT.has(name),
     );
@@ -94,4 +107,28 @@ describe.each(Object.entries(FAULTS))('when a call to Cloudflare %s', (fault, an
       expect(error.hint, name).not.toBeNull();
     }
   });
+});
+
+it('a refusal that quotes the password of a database is told without it', async () => {
+  const password = 'canary-database-password';
+  const vendor = await startFaultyVendor((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const errors = [{ code: 2013, message: `invalid credentials in ${Buffer.concat(chunks)}` }];
+      response
+        .writeHead(400, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ success: false, errors, messages: [], result: null }));
+    });
+  });
+  onTestFinished(() => vendor.close());
+  const provider = providerAt(vendor.url);
+  for (const call of [
+    provider.createHyperdrive('database', { ...origin, password }),
+    provider.updateHyperdrive('id', 'database', { ...origin, password }),
+  ]) {
+    const error = await call.catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: '2013', message: expect.stringContaining('[redacted]') });
+    expect(`${(error as Error).message} ${(error as Error).stack} ${JSON.stringify(error)}`).not.toContain(password);
+  }
 });

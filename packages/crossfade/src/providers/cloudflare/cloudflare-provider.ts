@@ -1,11 +1,12 @@
 import * as v from 'valibot';
 import type { RolloutConfig } from '../../rollout/config.ts';
 import { ProviderError } from '../provider-error.ts';
-import type { CloudflareProvider, WorkerUpload, WorkerVersion } from '../providers.ts';
+import type { CloudflareProvider, DnsRecord, WorkerUpload, WorkerVersion } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { createAnalytics } from './analytics.ts';
 import * as shape from './answers.ts';
 import { createCloudflareApi, orNothing, type CloudflareApi } from './api-call.ts';
+import { hyperdrives } from './hyperdrive.ts';
 import { workerForm } from './worker-form.ts';
 
 const PAGE = 100;
@@ -27,6 +28,7 @@ export function createCloudflareProvider(
       return (await api.sendText(path, sql, shape.telemetry)).data;
     },
     ...buckets(api, `/accounts/${config.accountId}/r2/buckets`),
+    ...hyperdrives(api, `/accounts/${config.accountId}/hyperdrive/configs`),
     ...zone(api, `/zones/${config.zoneId}`),
     ...createAnalytics(config, api),
   };
@@ -180,19 +182,40 @@ function buckets({ call, callBare }: CloudflareApi, root: string): Buckets {
 
 type Zone = Pick<
   CloudflareProvider,
-  'listDnsRecords' | 'patchDnsRecord' | 'listRoutes' | 'createRoute' | 'deleteRoute'
+  | 'listDnsRecords'
+  | 'createDnsRecord'
+  | 'patchDnsRecord'
+  | 'deleteDnsRecord'
+  | 'listRoutes'
+  | 'createRoute'
+  | 'deleteRoute'
 >;
 
 function zone({ call, callBare }: CloudflareApi, root: string): Zone {
+  async function listDnsRecords(name: string): Promise<DnsRecord[]> {
+    const query = { 'name.exact': name, per_page: PAGE };
+    return (await call('get', `${root}/dns_records`, v.array(shape.dnsRecord), { query })).map(shape.toDnsRecord);
+  }
   return {
-    async listDnsRecords(name) {
-      const query = { 'name.exact': name, per_page: PAGE };
-      return (await call('get', `${root}/dns_records`, v.array(shape.dnsRecord), { query })).map(shape.toDnsRecord);
+    listDnsRecords,
+    async createDnsRecord({ comment, ...record }) {
+      return retrying(async (attempt) => {
+        // An attempt whose answer was lost may have made it.
+        const made = (attempt > 1 ? await listDnsRecords(record.name) : []).find(
+          ({ type, content }) => type === record.type && content === record.content,
+        );
+        if (made !== undefined) return made;
+        const options = { body: { ...record, comment: comment ?? '' }, retries: 0 };
+        return shape.toDnsRecord(await call('post', `${root}/dns_records`, shape.dnsRecord, options));
+      });
     },
     async patchDnsRecord(id, { comment, ...change }) {
       // The API takes no null: an empty comment is how one is taken away.
       const body = comment === undefined ? change : { ...change, comment: comment ?? '' };
       return shape.toDnsRecord(await call('patch', `${root}/dns_records/${id}`, shape.dnsRecord, { body }));
+    },
+    async deleteDnsRecord(id) {
+      await orNothing(callBare('delete', `${root}/dns_records/${id}`, shape.envelope), null);
     },
     async listRoutes() {
       return (await call('get', `${root}/workers/routes`, v.array(shape.route))).map(shape.toRoute);
