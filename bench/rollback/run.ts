@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { audafactJourneys } from '@crossfade/crossfade/rehearsal/journeys';
 import { AUDIENCE_PER_SECOND } from '@crossfade/crossfade/rehearsal/audience-steps';
+import { withOperator } from '@crossfade/crossfade/rehearsal/operator';
 import { rolloutPlan } from '@crossfade/crossfade/phases/plan';
 import type { Phase, RolloutPlan } from '@crossfade/crossfade/rollout/plan';
 import { figuresOf, missed, table } from './figures.ts';
@@ -41,10 +42,13 @@ async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> 
   const stand = await openStand(AUDIENCE_PER_SECOND, say, signal);
   const results: RunResult[] = [];
   try {
-    const plan = rolloutPlan(stand.config, {
-      places: { archive: `${stand.evidence}/archive`, evidence: stand.evidence },
-      journeys: audafactJourneys(),
-    });
+    const plan = withOperator(
+      stand.config,
+      rolloutPlan(stand.config, {
+        places: { archive: `${stand.evidence}/archive`, evidence: stand.evidence },
+        journeys: audafactJourneys(),
+      }),
+    );
     say('staging and preparation, once …');
     await prepare(stand, plan);
     await stand.providers.audience?.start();
