@@ -77,6 +77,7 @@ describe('a mistake at the keyboard', () => {
     ['an argument too many', ['status', 'now'], 'status takes no argument "now"', 'CROSSFADE_ARGUMENT_UNKNOWN'],
     ['an unknown scenario', ['rehearse', '--scenario', 'nope'], 'there are: smooth', 'CROSSFADE_SCENARIO_UNKNOWN'],
     ['an unknown one among all', ['rehearse', '--all', '--scenario', 'smooth,x'], '"x"', 'CROSSFADE_SCENARIO_UNKNOWN'],
+    ['all, and resumed', ['rehearse', '--all', '--resume'], 'from its beginning', 'CROSSFADE_NOTHING_TO_RESUME'],
     ['a rate that is none', ['rehearse', '--rate', 'fast'], '"fast" is no rate', 'CROSSFADE_RATE_INVALID'],
     ['a port that is none', ['rehearse', '--port', '99999'], '"99999" is no port', 'CROSSFADE_PORT_INVALID'],
     ['a missing config', ['rehearse', '--config', 'no.ts'], 'there is no config file at', 'CROSSFADE_CONFIG_MISSING'],

@@ -7,10 +7,11 @@ import type { Scenario } from '../rehearsal/scenario.ts';
 import { STAGE } from '../rehearsal/stage.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
-import { chosenRate, chosenScenarios } from './rehearse-needs.ts';
+import { chosenRate, chosenScenarios, demandFolderOf } from './rehearse-needs.ts';
 import { journalBeside } from './report-files.ts';
 import { printScenarioTable, type ScenarioRow } from './scenario-table.ts';
 import { runCrossfade } from './supervise.ts';
+import { UserError } from './user-error.ts';
 
 const journalLine = v.looseObject({
   kind: v.string(),
@@ -45,13 +46,21 @@ export interface AllRehearsed {
 export async function rehearseAll(flags: CommandFlags): Promise<number> {
   const scenarios = chosenScenarios(flags.scenario);
   chosenRate(flags.rate);
+  if (flags.report !== undefined) await demandFolderOf(flags.report);
+  if (flags.resume === true) {
+    throw new UserError(
+      'CROSSFADE_NOTHING_TO_RESUME',
+      '--all plays each scenario from its beginning',
+      'leave out --resume, or name the one scenario that was interrupted',
+    );
+  }
   const { archives } = await rehearsalPlaces(process.cwd());
   const start = performance.now();
   const rows: ScenarioRow[] = [];
   for (const scenario of scenarios) {
     process.stderr.write(`\n── ${rows.length + 1} of ${scenarios.length}: ${scenario.name}\n`);
     const row = await playOne(scenario, flags, join(archives, 'scenarios', `${scenario.name}.report.json`));
-    if (row === null) return EXIT.interrupted;
+    if (typeof row === 'number') return row;
     rows.push(row);
   }
   const sum = (read: (row: ScenarioRow) => number): number => rows.reduce((total, row) => total + read(row), 0);
@@ -69,8 +78,8 @@ export async function rehearseAll(flags: CommandFlags): Promise<number> {
   return all.asExpected ? EXIT.done : EXIT.failed;
 }
 
-/** One scenario to its end; `null` when somebody interrupted it. */
-async function playOne(scenario: Scenario, flags: CommandFlags, report: string): Promise<ScenarioRow | null> {
+/** One scenario to its end; an exit code where it could not be played: interrupted, or something is wrong here. */
+async function playOne(scenario: Scenario, flags: CommandFlags, report: string): Promise<ScenarioRow | number> {
   await mkdir(dirname(report), { recursive: true });
   // What an earlier run left would be taken for this one's.
   await rm(report, { force: true });
@@ -90,7 +99,7 @@ async function playOne(scenario: Scenario, flags: CommandFlags, report: string):
     'stderr',
   );
   const seconds = Math.round((performance.now() - start) / 1000);
-  if (exitCode === EXIT.interrupted) return null;
+  if (exitCode === EXIT.interrupted || exitCode === EXIT.usage) return exitCode;
   const { name: scenarioName, expected } = scenario;
   const base = { scenario: scenarioName, expected: expected.outcome, exitCode, seconds };
   const told = await readTold(report);

@@ -126,7 +126,8 @@ export function chosenPort(text: string | undefined): RehearsalChoice['port'] {
   throw new UserError('CROSSFADE_PORT_INVALID', `${JSON.stringify(text)} is no port`, 'name a number from 1 to 65535');
 }
 
-async function demandFolderOf(report: string): Promise<void> {
+/** @throws UserError when a report cannot be written there */
+export async function demandFolderOf(report: string): Promise<void> {
   const folder = dirname(resolve(report));
   await access(folder, constants.W_OK).catch(() => {
     throw new UserError(
