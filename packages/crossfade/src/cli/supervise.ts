@@ -43,11 +43,11 @@ export async function runCrossfade(
 }
 
 /** Plays a rehearsal in a process of its own, and starts it again with `--resume` each time that it is killed. */
-export async function supervise(args: readonly string[]): Promise<number> {
+export async function supervise(args: readonly string[], play = runCrossfade): Promise<number> {
   const env = { ...process.env, [SUPERVISED]: '1' };
   for (let life = 1; ; life++) {
     const again = life > 1 && !args.includes('--resume') ? ['--resume'] : [];
-    const { exitCode, killedBy } = await runCrossfade([...args, ...again], 'inherit', env);
+    const { exitCode, killedBy } = await play([...args, ...again], 'inherit', env);
     if (killedBy !== 'SIGKILL' || life === MOST_LIVES) return exitCode;
     process.stderr.write(`  the controller was killed: life ${life + 1} begins\n`);
   }
