@@ -12,7 +12,11 @@ const reportSchema = v.looseObject({
   success: v.unknown(),
   definitionOfDone: v.unknown(),
   archive: v.object({ path: v.nullable(v.string()), files: v.number(), verified: v.boolean() }),
-  traffic: v.looseObject({ requests: v.number(), failed: v.number() }),
+  traffic: v.looseObject({
+    requests: v.number(),
+    failed: v.number(),
+    reasons: v.array(v.object({ reason: v.string(), count: v.number(), planted: v.boolean() })),
+  }),
   transfer: v.looseObject({ objects: v.number(), verified: v.number(), mismatched: v.number() }),
   rollback: v.nullable(
     v.looseObject({ detectedMs: v.number(), recoveredMs: v.nullable(v.number()), lostUploads: v.nullable(v.number()) }),
@@ -32,7 +36,7 @@ type Event = v.InferOutput<typeof eventSchema>;
 
 const [file, outcome] = process.argv.slice(2);
 if (file === undefined || outcome === undefined) {
-  process.stderr.write('usage: node scripts/check-report.ts REPORT completed|rolled-back\n');
+  process.stderr.write('usage: node scripts/check-report.ts REPORT completed|rolled-back|failed\n');
   process.exit(2);
 }
 const report = v.parse(reportSchema, JSON.parse(await read(file)));
@@ -44,7 +48,7 @@ const journal = (await read(file.replace(/(\.json)?$/, '.journal.jsonl')))
 const checks: (readonly [string, boolean])[] = [
   [`the outcome is ${outcome}`, report.outcome === outcome],
   ...claims(report, new Map(journal.map((event) => [event.id, event]))),
-  ...(outcome === 'completed' ? completed(report) : rolledBack(report, journal)),
+  ...endedAs(report, journal),
 ];
 for (const [title, holds] of checks) if (!holds) process.stderr.write(`✘ ${title}\n`);
 const failed = checks.filter(([, holds]) => !holds).length;
@@ -85,6 +89,23 @@ function booleans(value: unknown, path: string): [string, boolean][] {
   return Object.entries(value).flatMap(([name, one]) => booleans(one, `${path}.${name}`));
 }
 
+function endedAs(of: Report, events: readonly Event[]): [string, boolean][] {
+  if (of.outcome === 'completed') return completed(of);
+  const { traffic } = of;
+  const planted = traffic.reasons.reduce((sum, one) => sum + (one.planted ? one.count : 0), 0);
+  return [
+    ['the failing measure is named', of.reason !== null && of.reason !== ''],
+    [`the audience made requests (${traffic.requests})`, traffic.requests > 0],
+    [`none failed that no scenario planted (${traffic.failed - planted})`, traffic.failed === planted],
+    ...(of.outcome === 'failed' ? refused(of) : rolledBack(of, events)),
+  ];
+}
+
+/** Ended at a gate, before anything was moved. */
+function refused({ rollback }: Report): [string, boolean][] {
+  return [['nothing had to be rolled back', rollback === null]];
+}
+
 function completed({ traffic, transfer, archive, rollback }: Report): [string, boolean][] {
   return [
     [`at least 5,000 requests were made (${traffic.requests})`, traffic.requests >= 5000],
@@ -97,12 +118,14 @@ function completed({ traffic, transfer, archive, rollback }: Report): [string, b
   ];
 }
 
-function rolledBack({ rollback, reason }: Report, events: readonly Event[]): [string, boolean][] {
+function rolledBack({ rollback, traffic }: Report, events: readonly Event[]): [string, boolean][] {
   const served = events.findLast(({ subject, kind }) => kind === 'check.verdict' && subject === 'rollback.served');
   return [
-    ['the failing measure is named', reason !== null && reason !== ''],
-    ['detectedMs is measured', rollback !== null && rollback.detectedMs > 0],
-    ['recoveredMs is measured', rollback !== null && rollback.recoveredMs !== null && rollback.recoveredMs > 0],
+    ['detectedMs is measured', rollback !== null && rollback.detectedMs >= 0],
+    [
+      'recoveredMs is measured, where requests failed',
+      traffic.failed === 0 || ((rollback?.recoveredMs ?? null) !== null && (rollback?.recoveredMs ?? 0) > 0),
+    ],
     ['no upload was lost', rollback?.lostUploads === 0],
     ['afterwards every listener was served', served?.data.verdict?.status === 'pass'],
   ];

@@ -3,6 +3,7 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import type { AudienceProcess } from './audience/process.ts';
+import { faultSchema, type Faults } from './faults.ts';
 import type { Pages } from './pages.ts';
 
 const MOST_KEPT = 1000;
@@ -12,6 +13,7 @@ export interface ControlParts {
   readonly pages: Pages;
   readonly calls: () => readonly unknown[];
   readonly expireObjects: (bucket: string, now: number) => Promise<readonly string[]>;
+  readonly faults: Faults;
   readonly onHeartbeat: () => void;
   readonly onStop: () => void;
 }
@@ -84,6 +86,14 @@ export async function startControlApi(
   app.post('/lifecycle', async (context) => {
     const { bucket, now } = v.parse(v.object({ bucket: v.string(), now: v.number() }), await context.req.json());
     return context.json({ expired: await parts.expireObjects(bucket, now) });
+  });
+  app.post('/faults', async (context) => {
+    parts.faults.plant(v.parse(faultSchema, await context.req.json()));
+    return context.json({ ok: true });
+  });
+  app.delete('/faults', (context) => {
+    parts.faults.clear();
+    return context.json({ ok: true });
   });
   app.get('/calls', (context) => context.json(parts.calls()));
   app.onError((error, context) => context.json({ error: error.message }, 500));

@@ -9,6 +9,7 @@ import { createWorkersRuntime } from './cloudflare/workers-runtime.ts';
 import { startControlApi } from './control-api.ts';
 import { startAuthority } from './dns/authority.ts';
 import { startResolver } from './dns/resolver.ts';
+import { createFaults } from './faults.ts';
 import { seedLegacyApp } from './legacy-app/seed-legacy-app.ts';
 import { startAudienceProcess, type AudienceProcess } from './audience/process.ts';
 import { startPages } from './pages.ts';
@@ -185,6 +186,7 @@ async function main(): Promise<void> {
   const r2 = { accessKeyId: of('r2Id'), secretAccessKey: of('r2Secret') };
   const queues = await openQueues(join(folder, 'queues'));
   const dataPoints = openDataPoints();
+  const faults = createFaults();
   undo.push(async () => dataPoints.close());
   const runtime = await createWorkersRuntime({
     folder: join(folder, 'workers'),
@@ -195,6 +197,7 @@ async function main(): Promise<void> {
       onMessages: (queue, bodies) => queues.send(queue, bodies),
       onDataPoint: (dataset, point) => dataPoints.write(dataset, point),
     },
+    faults,
   });
   undo.push(() => runtime.close());
   const account = await startCloudflareApi({
@@ -209,6 +212,7 @@ async function main(): Promise<void> {
     runtime,
     queues,
     dataPoints,
+    faults,
   });
   undo.push(() => account.close());
   await createZone(account.url, of('token'));
@@ -231,6 +235,7 @@ async function main(): Promise<void> {
       authority: authority.address,
       ttlScale,
       holdFactor,
+      isStale: () => faults.holding('stale-dns').some((fault) => fault.resolver === address),
     });
     undo.push(() => resolver.close());
     resolvers.push(resolver.address);
@@ -248,6 +253,7 @@ async function main(): Promise<void> {
     pages,
     calls: () => account.calls,
     expireObjects: (bucket, now) => account.expireObjects(bucket, now),
+    faults,
     onHeartbeat: () => (lastBeat = Date.now()),
     onStop: () => setImmediate(() => void stop(0)),
   });

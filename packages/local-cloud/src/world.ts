@@ -26,7 +26,7 @@ export interface World {
   startedAt: string;
   /** Where the processes keep their files. */
   folder: string;
-  /** `GET /health`, `POST /heartbeat`, `POST /stop`, `/audience/*`, `/pages/*`, `/sink/*`, `GET /calls`. */
+  /** `GET /health`, `POST /heartbeat`, `POST /stop`, `/audience/*`, `/pages/*`, `/sink/*`, `/faults`, `GET /calls`. */
   controlUrl: string;
   /** One port for every public host name; the addresses below tell the sides apart. */
   httpPort: number;

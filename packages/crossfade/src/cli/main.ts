@@ -8,7 +8,9 @@ import { asUserError, UserError } from './user-error.ts';
 const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, without a gap
 
   crossfade rehearse            play a whole rollout on this machine
-      --scenario NAME           smooth (default), broken-worker
+      --scenario NAME           smooth (default); an unknown name shows them all
+      --all                     each scenario after the other, and a table; with --scenario A,B only these
+      --rate N                  arrivals a second in the audience (default: 60)
       --exit                    end when the rollout has ended (otherwise the page stays until Ctrl-C)
       --report FILE             write the report of the rollout
       --resume                  go on with the rehearsal that was interrupted
@@ -48,6 +50,8 @@ const TAKES_ONE: ReadonlySet<string> = new Set(['stage', 'rollback', 'approve'])
 
 const OPTIONS = {
   scenario: { type: 'string' },
+  all: { type: 'boolean' },
+  rate: { type: 'string' },
   exit: { type: 'boolean' },
   report: { type: 'string' },
   resume: { type: 'boolean' },

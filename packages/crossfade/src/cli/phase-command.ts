@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { writeFile } from 'node:fs/promises';
 import { LockLost } from '../engine/operator-session.ts';
 import type { WalkOutcome } from '../engine/walk.ts';
@@ -11,6 +12,7 @@ import { exitCodeOf, handWork } from './outcome.ts';
 import { partOf, PHASE_COMMANDS, type PhaseCommand } from './phase-commands.ts';
 import { printCalls } from './print-calls.ts';
 import { openRolloutRoom } from './rollout-room.ts';
+import { startTerminalKeys } from './terminal-keys.ts';
 import { createTerminalView } from './terminal-view.ts';
 import { UserError } from './user-error.ts';
 
@@ -34,11 +36,17 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
       throw error;
     },
   );
+  let endKeys: () => void = () => {};
   try {
     view.heading(`${rollout}: ${command}${controller.part.resumed ? ' goes on' : ''}`);
     view.say(`control room: ${room.url}`);
     view.follow(controller.journal, config, controller.titles);
+    const { stdin: input, stderr: output } = process;
+    const interrupt = (): void => void process.kill(process.pid, 'SIGINT');
+    const as = flags.as ?? userInfo().username;
+    endKeys = startTerminalKeys({ input, output, journal, decide, as, view, interrupt });
     const outcome = await controller.run();
+    endKeys();
     if (command === 'archive' && outcome.outcome === 'completed')
       await controller.context.record({ kind: 'rollout.finished', data: outcome, key: 'rollout/finished' });
     view.end();
@@ -60,6 +68,7 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
       throw new UserError('CROSSFADE_LOCK_LOST', error.message, 'see who drives it: crossfade status', EXIT.failed);
     throw error;
   } finally {
+    endKeys();
     view.end();
     await room.close();
     await opened.close();

@@ -1,6 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { buildControlRoomPage } from '../control-room/page.ts';
 import type { Decide } from '../control-room/operator-state.ts';
 import { startControlRoom } from '../control-room/server.ts';
@@ -8,21 +7,23 @@ import { buildReport } from '../report/build-report.ts';
 import { rehearsalPlaces } from '../rehearsal/places.ts';
 import { openRehearsal, type Rehearsal } from '../rehearsal/rehearse.ts';
 import { errorText } from '../rollout/error-text.ts';
-import type { JournalEvent } from '../rollout/journal-event.ts';
-import type { RolloutReport } from '../rollout/report-shapes.ts';
 import { audafactJourneys } from '../rehearsal/journeys.ts';
 import { DEFAULT_CONFIG, loadConfig } from './load-config.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
 import { chooseRehearsal, demandRoomToGoOn, watchRoom } from './rehearse-needs.ts';
+import { writeReport } from './report-files.ts';
 import { printSummary } from './summary.ts';
+import { isSupervised, supervise } from './supervise.ts';
 import { startTerminalKeys } from './terminal-keys.ts';
 import { createTerminalView } from './terminal-view.ts';
 
 /** `crossfade rehearse`: plays a scenario on this machine and answers with its exit code. */
 export async function rehearseCommand(flags: CommandFlags): Promise<number> {
+  if (flags.all === true) return (await import('./rehearse-all.ts')).rehearseAll(flags);
   const places = await rehearsalPlaces(process.cwd());
-  const { scenario, port } = await chooseRehearsal(flags, places);
+  const { scenario, port, audiencePerSecond } = await chooseRehearsal(flags, places);
+  if (scenario.supervised === true && !isSupervised()) return supervise(process.argv.slice(2));
   const stop = new AbortController();
   const interruption = new Error('interrupted');
   // Terminals, npm and the start script each pass Ctrl-C on: the first counts, the others change nothing.
@@ -48,6 +49,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     const opening = openRehearsal({
       scenario,
       resume: flags.resume === true,
+      audiencePerSecond,
       places,
       loadConfig: (env) => loadConfig(flags.config ?? DEFAULT_CONFIG, env),
       journeys: audafactJourneys(),
@@ -95,14 +97,6 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     // What could not be stopped must not hide why it had to be.
     await rehearsal?.close().catch((error: unknown) => view.say(`not all could be stopped: ${errorText(error)}`));
   }
-}
-
-/** The report, and beside it the journal that its evidence points into. */
-async function writeReport(file: string, report: RolloutReport, events: readonly JournalEvent[]): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
-  const lines = events.map((event) => `${JSON.stringify(event)}\n`);
-  await writeFile(file.replace(/(\.json)?$/, '.journal.jsonl'), lines.join(''));
 }
 
 function exitCodeOf(outcome: 'completed' | 'rolled-back' | 'failed', rollbackTried: boolean): number {

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { scenarios } from '@crossfade/audafact/scenarios';
 import { attachWorld } from '@crossfade/local-cloud';
 import type { Places } from '../rehearsal/places.ts';
+import { AUDIENCE_PER_SECOND } from '../rehearsal/audience-steps.ts';
 import { isAlive, readRunState } from '../rehearsal/run-state.ts';
 import type { Scenario } from '../rehearsal/scenario.ts';
 import { EXIT } from './exit-codes.ts';
@@ -21,6 +22,8 @@ export const DEFAULT_PORT = 4400;
 export interface RehearsalChoice {
   readonly scenario: Scenario;
   readonly port: { readonly port: number; readonly fixed: boolean };
+  /** Arrivals a second. */
+  readonly audiencePerSecond: number;
 }
 
 /** Everything that can be known to be wrong before anything is started. @throws UserError */
@@ -55,7 +58,11 @@ export async function chooseRehearsal(flags: CommandFlags, places: Places): Prom
       'leave out --scenario, or leave out --resume to begin anew',
     );
   }
-  const choice = { scenario: chosenScenario(resumed ?? flags.scenario ?? 'smooth'), port: chosenPort(flags.port) };
+  const choice = {
+    scenario: chosenScenario(resumed ?? flags.scenario ?? 'smooth'),
+    port: chosenPort(flags.port),
+    audiencePerSecond: chosenRate(flags.rate),
+  };
   if (flags.report !== undefined) await demandFolderOf(flags.report);
   await configPath(flags.config ?? DEFAULT_CONFIG);
   // The running parts may lie on another disk than what is kept.
@@ -94,6 +101,23 @@ function chosenScenario(name: string): Scenario {
   );
 }
 
+/** All scenarios, or those named, with commas in between. @throws UserError */
+export function chosenScenarios(names: string | undefined): readonly Scenario[] {
+  return names === undefined ? scenarios : names.split(',').map(chosenScenario);
+}
+
+/** @throws UserError */
+export function chosenRate(text: string | undefined): number {
+  if (text === undefined) return AUDIENCE_PER_SECOND;
+  const rate = Number(text);
+  if (rate >= 1 && rate <= 10_000) return rate;
+  throw new UserError(
+    'CROSSFADE_RATE_INVALID',
+    `${JSON.stringify(text)} is no rate`,
+    'name a number of arrivals a second, from 1 to 10000',
+  );
+}
+
 /** @throws UserError */
 export function chosenPort(text: string | undefined): RehearsalChoice['port'] {
   if (text === undefined) return { port: DEFAULT_PORT, fixed: false };
@@ -102,7 +126,8 @@ export function chosenPort(text: string | undefined): RehearsalChoice['port'] {
   throw new UserError('CROSSFADE_PORT_INVALID', `${JSON.stringify(text)} is no port`, 'name a number from 1 to 65535');
 }
 
-async function demandFolderOf(report: string): Promise<void> {
+/** @throws UserError when a report cannot be written there */
+export async function demandFolderOf(report: string): Promise<void> {
   const folder = dirname(resolve(report));
   await access(folder, constants.W_OK).catch(() => {
     throw new UserError(

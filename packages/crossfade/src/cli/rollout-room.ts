@@ -1,14 +1,11 @@
-import { fileURLToPath } from 'node:url';
 import { signGate } from '../checks/team/sign-off.ts';
+import { buildControlRoomPage } from '../control-room/page.ts';
 import { startControlRoom } from '../control-room/server.ts';
 import type { Controller } from '../engine/controller.ts';
-import { buildPage } from '../phases/environment/page-build.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 import type { Journal } from '../rollout/journal.ts';
 import type { CommandFlags } from './main.ts';
 import { chosenPort } from './rehearse-needs.ts';
-
-const DASHBOARD = fileURLToPath(new URL('../../../../apps/dashboard', import.meta.url));
 
 /** The control room of one rollout: what happens, and who decides. */
 export async function openRolloutRoom(options: {
@@ -20,7 +17,7 @@ export async function openRolloutRoom(options: {
   readonly say: (line: string) => void;
 }): Promise<{ url: string; close(): Promise<void> }> {
   const { flags, journal, config, evidenceFolder, decide, say } = options;
-  await buildPage(DASHBOARD, say);
+  await buildControlRoomPage(say);
   return startControlRoom({
     journal,
     evidenceFolder,

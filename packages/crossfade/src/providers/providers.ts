@@ -335,7 +335,8 @@ export interface AudienceStats {
   readonly longestGapMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly reasons: readonly { reason: string; count: number }[];
+  /** `planted`: the failed answer itself said that a rehearsal's scenario made it. */
+  readonly reasons: readonly { reason: string; count: number; planted: boolean }[];
   /** The last whole seconds, oldest first. */
   readonly seconds: readonly { at: string; ok: number; failed: number; legacy: number; edge: number }[];
   readonly firstFailureAt: string | null;

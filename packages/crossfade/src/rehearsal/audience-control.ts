@@ -7,7 +7,7 @@ const stats = v.object({
   longestGapMs: v.number(),
   p50Ms: v.number(),
   p99Ms: v.number(),
-  reasons: v.array(v.object({ reason: v.string(), count: v.number() })),
+  reasons: v.array(v.object({ reason: v.string(), count: v.number(), planted: v.boolean() })),
   seconds: v.array(
     v.object({ at: v.string(), ok: v.number(), failed: v.number(), legacy: v.number(), edge: v.number() }),
   ),

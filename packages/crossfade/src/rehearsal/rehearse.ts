@@ -6,35 +6,35 @@ import { attachWorld, heartbeat, startWorld, stopWorld } from '@crossfade/local-
 import type { World } from '@crossfade/local-cloud/world';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { thisOperator } from '../engine/operator-session.ts';
-import { openController, type Controller } from '../engine/controller.ts';
+import { openController, type Controller, type ControllerOptions } from '../engine/controller.ts';
 import type { WalkOutcome } from '../engine/walk.ts';
 import { startSampler } from '../monitor/metrics-sampler.ts';
 import { createSentinel } from '../monitor/sentinel.ts';
 import { rolloutPlan } from '../phases/plan.ts';
 import { createProviders } from '../providers/create-providers.ts';
-import type { Providers } from '../providers/providers.ts';
-import type { Check, RolloutPlan } from '../rollout/plan.ts';
-import { verdict } from '../rollout/verdict.ts';
+import type { Check } from '../rollout/plan.ts';
 import { createAudienceControl } from './audience-control.ts';
+import { countTraffic, withAudience } from './audience-steps.ts';
 import { publishFrontend } from '../phases/environment/frontend-step.ts';
 import { createPlatformClock } from './platform-clock.ts';
 import { withOperator } from './operator.ts';
 import type { Places } from './places.ts';
+import { createStage, playScenario } from './stage.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
 import type { Scenario } from './scenario.ts';
-import { worldEnv } from './world-env.ts';
+import { managementOf, worldEnv } from './world-env.ts';
 import type { Env } from '../rollout/config.ts';
 
 /** TTLs run out 60 times as fast: 5 minutes in 5 seconds. */
 export const TTL_SCALE = 60;
-/** Simulated requests a second, steady from the first check to the end of the watch. */
-const AUDIENCE_PER_SECOND = 60;
 const SAMPLE_EVERY_MS = 1000;
 const HEARTBEAT_EVERY_MS = 15_000;
 
 export interface RehearsalOptions {
   readonly scenario: Scenario;
   readonly resume: boolean;
+  /** Arrivals a second in the audience. */
+  readonly audiencePerSecond: number;
   readonly places: Places;
   readonly loadConfig: (env: Env) => Promise<RolloutConfig>;
   readonly journeys: readonly Check[];
@@ -94,7 +94,7 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     const config = scenario.change?.(loaded) ?? loaded;
     const providers = createProviders(config, {
       clock: createPlatformClock(world.controlUrl),
-      audience: createAudienceControl(world.controlUrl, AUDIENCE_PER_SECOND),
+      audience: createAudienceControl(world.controlUrl, options.audiencePerSecond),
       supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());
@@ -102,7 +102,7 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     await publishFrontend(config, providers, 'production', say, 'before');
     const evidenceFolder = join(places.evidence, state.rollout);
     const sentinel = createSentinel();
-    const controller = await openController({
+    const driven: ControllerOptions = {
       databaseUrl: database.url('crossfade'),
       rollout: state.rollout,
       operator: thisOperator('rehearse'),
@@ -123,8 +123,16 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
       sentinel,
       evidenceFolder,
       signal: options.signal,
-    });
+    };
+    const controller = await openController(driven);
     undo.push(() => controller.close());
+    const stage = createStage({
+      controller,
+      controlUrl: world.controlUrl,
+      openAnother: async (name) => {
+        await (await openController({ ...driven, operator: thisOperator('rehearse', name) })).close();
+      },
+    });
     return {
       controller,
       state,
@@ -133,7 +141,10 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
       async run() {
         const sampler = startSampler(controller.context, SAMPLE_EVERY_MS);
         undo.push(() => sampler.stop());
-        const outcome = await controller.run();
+        const playing = playScenario(scenario, stage, (listener) => controller.journal.subscribe(listener));
+        undo.push(() => playing.end());
+        const outcome = await Promise.race([controller.run(), playing.broken]);
+        await playing.end();
         await countTraffic(controller, providers);
         await sampler.stop();
         await controller.context.record({ kind: 'rollout.finished', data: outcome, key: 'rollout/finished' });
@@ -191,21 +202,6 @@ async function openWorld({ resume, places, say, signal }: RehearsalOptions): Pro
   return startWorld({ folder: places.world, ttlScale: TTL_SCALE, onProgress: say, signal });
 }
 
-function managementOf(world: World) {
-  return {
-    staging: {
-      apiUrl: world.supabase.staging.url,
-      token: world.supabase.staging.managementToken,
-      ref: world.supabase.staging.ref,
-    },
-    production: {
-      apiUrl: world.supabase.production.url,
-      token: world.supabase.production.managementToken,
-      ref: world.supabase.production.ref,
-    },
-  };
-}
-
 const minutes = (ms: number): string =>
   ms >= 3600_000 ? `${ms / 3600_000} h` : ms >= 60_000 ? `${ms / 60_000} min` : `${ms / 1000} s`;
 
@@ -214,64 +210,4 @@ function describeScale(config: RolloutConfig): string {
     ([name, { plannedMs, deadlineMs }]) => `${name} ${minutes(plannedMs)} → ${minutes(deadlineMs)}`,
   );
   return `${lines.join(', ')}; DNS TTLs run ${config.dns.ttlScale} times as fast, the drill's waits ${config.team.drillScale} times`;
-}
-
-/** The audience listens from before the first staging check to the end of the watch. */
-function withAudience(plan: RolloutPlan, providers: Providers): RolloutPlan {
-  const { audience } = providers;
-  if (audience === null) return plan;
-  const step = (id: string, title: string, act: () => Promise<void>, moving: boolean) => ({
-    kind: 'step' as const,
-    step: {
-      id,
-      title,
-      proves: [],
-      look: async () => null,
-      run: async () => {
-        await act();
-        return { done: true };
-      },
-      verify: async () => {
-        const before = await audience.stats();
-        await new Promise((resolve) => setTimeout(resolve, 400));
-        const after = await audience.stats();
-        const moved = after.requests > before.requests;
-        return verdict(moved === moving, {
-          summary: `${after.requests} requests so far, ${moved ? 'rising' : 'at rest'}`,
-          measured: after.requests - before.requests,
-          expected: moving ? '> 0' : 0,
-        });
-      },
-      compensate: async () => null,
-    },
-  });
-  return {
-    ...plan,
-    phases: plan.phases.map((phase) => {
-      if (phase.id === 'staging') {
-        return {
-          ...phase,
-          parts: [step('audience.start', 'Audience listens and uploads', () => audience.start(), true), ...phase.parts],
-        };
-      }
-      if (phase.id === 'cleanup') {
-        return {
-          ...phase,
-          parts: [step('audience.stop', 'Audience at rest', () => audience.stop(), false), ...phase.parts],
-        };
-      }
-      return phase;
-    }),
-  };
-}
-
-async function countTraffic({ context }: Controller, providers: Providers): Promise<void> {
-  if (providers.audience === null) return;
-  await providers.audience.stop();
-  const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons } = await providers.audience.stats();
-  await context.record({
-    kind: 'traffic.counted',
-    data: { requests, failed, longestGapMs, p50Ms, p99Ms, reasons },
-    key: 'traffic/counted',
-  });
 }

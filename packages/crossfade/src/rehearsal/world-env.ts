@@ -71,3 +71,19 @@ export function worldEnv(world: World, signingSecret: string): Env {
     ANNOUNCEMENTS_WEBHOOK_SECRET: signingSecret,
   };
 }
+
+/** How the two projects' management APIs are reached. */
+export function managementOf(world: World) {
+  return {
+    staging: {
+      apiUrl: world.supabase.staging.url,
+      token: world.supabase.staging.managementToken,
+      ref: world.supabase.staging.ref,
+    },
+    production: {
+      apiUrl: world.supabase.production.url,
+      token: world.supabase.production.managementToken,
+      ref: world.supabase.production.ref,
+    },
+  };
+}

@@ -72,7 +72,10 @@ export type JournalEntry =
       };
     }
   | { kind: 'transfer.finished'; data: TransferCount & { pass: string; seconds: number } }
-  | { kind: 'traffic.counted'; data: TrafficCount & { reasons: readonly { reason: string; count: number }[] } }
+  | {
+      kind: 'traffic.counted';
+      data: TrafficCount & { reasons: readonly { reason: string; count: number; planted: boolean }[] };
+    }
   | {
       kind: 'alert.fired';
       data: {

@@ -75,7 +75,8 @@ export interface RolloutReport {
     longestGapMs: number;
     p50Ms: number;
     p99Ms: number;
-    reasons: { reason: string; count: number }[];
+    /** `planted`: made by a rehearsal's scenario on purpose. */
+    reasons: { reason: string; count: number; planted: boolean }[];
   };
   rollback: null | {
     kind: string;

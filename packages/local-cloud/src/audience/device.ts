@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Dispatcher } from 'undici';
 import { request } from 'undici';
-import type { Side } from './tally.ts';
+import type { Failure, Side } from './tally.ts';
 
 export interface Track {
   readonly key: string;
@@ -32,7 +32,7 @@ export interface Surroundings {
   readonly tracks: readonly Track[];
   readonly connectionTo: (address: string) => Dispatcher;
   readonly resolve: (name: string) => Promise<string>;
-  readonly count: (side: Side, latencyMs: number, failure: string | null) => void;
+  readonly count: (side: Side, latencyMs: number, failure: Failure | null) => void;
   readonly uploaded: (upload: AcceptedUpload) => void;
 }
 
@@ -43,6 +43,8 @@ const WHOLE_BYTES = 256 * 1024;
 /** Share of previews and uploads whose timing is told. */
 const TOLD_SHARE = 0.1;
 const TOKEN_EARLY_MS = 5 * 60_000;
+/** What a scenario's Worker puts on the answers that it spoils. */
+const PLANTED_HEADER = 'x-planted-by';
 
 /**
  * What one listener keeps playing, and how much they upload: within the limits of their tier, as real ones are who
@@ -66,10 +68,14 @@ function shuffled<Item>(items: readonly Item[]): Item[] {
 interface Answer {
   readonly status: number;
   readonly body: Buffer;
+  /** A scenario's own fault says so in its answer. */
+  readonly planted: boolean;
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(Math.random() * items.length)];
+
+const unplanted = (reason: string): Failure => ({ reason, planted: false });
 
 /** A failed request whose reason is already counted: the rest of the action is left out. */
 class Failed extends Error {}
@@ -115,7 +121,11 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
       dispatcher: world.connectionTo(address),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return { status: response.statusCode, body: Buffer.from(await response.body.arrayBuffer()) };
+    return {
+      status: response.statusCode,
+      body: Buffer.from(await response.body.arrayBuffer()),
+      planted: response.headers[PLANTED_HEADER] !== undefined,
+    };
   }
 
   /** Sends, judges and counts one request; throws `Failed` after counting a failure. */
@@ -147,7 +157,8 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
         error instanceof Error && 'code' in error ? String(error.code) : error instanceof Error ? error.name : 'error';
       failure = `${what} ${code} ${side}`;
     }
-    world.count(side, performance.now() - intended, failure);
+    const planted = answer?.planted ?? false;
+    world.count(side, performance.now() - intended, failure === null ? null : { reason: failure, planted });
     if (failure !== null || answer === null) throw new Failed(failure ?? what);
     return answer;
   }
@@ -167,7 +178,7 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     }
     const side: Side = isWorker ? 'edge' : 'legacy';
     // Nobody answered at all: a failed request, and the next one asks anew.
-    world.count(side, performance.now() - intended, judgeable === null ? 'GET health no answer' : null);
+    world.count(side, performance.now() - intended, judgeable === null ? unplanted('GET health no answer') : null);
     if (judgeable === null) throw new Failed('health');
     sides.set(address, side);
     return side;
@@ -278,7 +289,11 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
           size_bytes: bytes.byteLength,
         }),
       });
-      world.count(side, performance.now() - intended, row.status === 201 ? null : `POST row ${row.status} legacy`);
+      world.count(
+        side,
+        performance.now() - intended,
+        row.status === 201 ? null : unplanted(`POST row ${row.status} legacy`),
+      );
       if (row.status !== 201) throw new Failed('row');
     }
     const accepted = { key, sha256: sha256(bytes), size: bytes.byteLength, at: new Date().toISOString(), side };
@@ -309,7 +324,7 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
         world.count(
           'legacy',
           performance.now() - intended,
-          `before the request: ${error instanceof Error ? error.message : String(error)}`,
+          unplanted(`before the request: ${error instanceof Error ? error.message : String(error)}`),
         );
       }
     },

@@ -9,24 +9,26 @@ function clock(): (ms: number) => void {
 }
 
 describe("the audience's tally", () => {
-  it('counts every request on its side, and keeps the reasons of those that failed', () => {
+  it('counts every request on its side, and keeps the reasons of those that failed, planted ones apart', () => {
     const pass = clock();
     const tally = createTally();
     tally.begin();
     for (let index = 0; index < 8; index++) tally.count('legacy', 10, null);
-    tally.count('edge', 10, 'HTTP 500');
-    tally.count('edge', 10, 'HTTP 500');
-    tally.count('edge', 10, 'wrong bytes');
+    tally.count('edge', 10, { reason: 'HTTP 500', planted: false });
+    tally.count('edge', 10, { reason: 'HTTP 500', planted: false });
+    tally.count('edge', 10, { reason: 'HTTP 500', planted: true });
+    tally.count('edge', 10, { reason: 'wrong bytes', planted: false });
     pass(1000);
     expect(tally.stats(3)).toMatchObject({
-      requests: 11,
-      failed: 3,
+      requests: 12,
+      failed: 4,
       uploadsAccepted: 3,
       reasons: [
-        { reason: 'HTTP 500', count: 2 },
-        { reason: 'wrong bytes', count: 1 },
+        { reason: 'HTTP 500', count: 2, planted: false },
+        { reason: 'HTTP 500', count: 1, planted: true },
+        { reason: 'wrong bytes', count: 1, planted: false },
       ],
-      seconds: [{ ok: 8, failed: 3, legacy: 8, edge: 3 }],
+      seconds: [{ ok: 8, failed: 4, legacy: 8, edge: 4 }],
     });
   });
 
@@ -36,7 +38,7 @@ describe("the audience's tally", () => {
     tally.begin();
     tally.count('edge', 1, null);
     pass(700);
-    tally.count('edge', 1, 'HTTP 502');
+    tally.count('edge', 1, { reason: 'HTTP 502', planted: false });
     pass(700);
     tally.count('edge', 1, null);
     expect(tally.stats(0).longestGapMs).toBe(1400);

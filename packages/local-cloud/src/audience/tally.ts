@@ -8,11 +8,18 @@ export interface AudienceStats {
   longestGapMs: number;
   p50Ms: number;
   p99Ms: number;
-  reasons: { reason: string; count: number }[];
+  /** `planted`: the answer itself said that a scenario made it. */
+  reasons: { reason: string; count: number; planted: boolean }[];
   seconds: { at: string; ok: number; failed: number; legacy: number; edge: number }[];
   firstFailureAt: string | null;
   lastFailureAt: string | null;
   uploadsAccepted: number;
+}
+
+/** Why a request failed, and whether a scenario planted that. */
+export interface Failure {
+  readonly reason: string;
+  readonly planted: boolean;
 }
 
 /** Seconds that are kept for the graph. */
@@ -21,7 +28,7 @@ const SECONDS_KEPT = 120;
 /** Counts every request with its latency from the intended start, and the failed ones by reason. */
 export function createTally() {
   const histogram = createHistogram({ figures: 3 });
-  const reasons = new Map<string, number>();
+  const reasons = new Map<string, { reason: string; count: number; planted: boolean }>();
   const seconds: { second: number; ok: number; failed: number; legacy: number; edge: number }[] = [];
   let requests = 0;
   let failed = 0;
@@ -45,7 +52,7 @@ export function createTally() {
     begin(): void {
       lastSuccess = Date.now();
     },
-    count(side: Side, latencyMs: number, failure: string | null): void {
+    count(side: Side, latencyMs: number, failure: Failure | null): void {
       const now = Date.now();
       const second = bucketOf(now);
       requests++;
@@ -59,7 +66,10 @@ export function createTally() {
       }
       failed++;
       second.failed++;
-      reasons.set(failure, (reasons.get(failure) ?? 0) + 1);
+      const key = JSON.stringify(failure);
+      const known = reasons.get(key) ?? { ...failure, count: 0 };
+      known.count++;
+      reasons.set(key, known);
       firstFailureAt ??= now;
       lastFailureAt = now;
     },
@@ -72,7 +82,7 @@ export function createTally() {
         longestGapMs,
         p50Ms: requests === 0 ? 0 : histogram.percentile(50) / 1000,
         p99Ms: requests === 0 ? 0 : histogram.percentile(99) / 1000,
-        reasons: [...reasons].map(([reason, count]) => ({ reason, count })).toSorted((a, b) => b.count - a.count),
+        reasons: [...reasons.values()].map((one) => ({ ...one })).toSorted((a, b) => b.count - a.count),
         // The running second is not whole yet.
         seconds: seconds
           .filter((one) => one.second < current)

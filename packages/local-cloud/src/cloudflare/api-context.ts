@@ -2,6 +2,7 @@ import { ApiFailure } from './api-answer.ts';
 import type { AccountScript, AccountStore } from './account-state.ts';
 import type { VersionStarts } from './version-starts.ts';
 import type { DataPoints } from './data-points.ts';
+import type { Faults } from '../faults.ts';
 import type { Queues } from './queues.ts';
 import type { WorkersRuntime } from './runtime-contract.ts';
 
@@ -22,6 +23,7 @@ export interface ApiContext {
   readonly starts: VersionStarts;
   readonly queues: Queues;
   readonly dataPoints: DataPoints;
+  readonly faults: Faults;
 }
 
 /** The script of that name. Throws the vendor's 10007 when there is none. */

@@ -182,3 +182,16 @@ test('somebody else’s account answers 200 with errors, as at the vendor', asyn
     body: { data: null, errors: [{ message: 'not authorized for that account', extensions: { code: 'authz' } }] },
   });
 });
+
+test('while a scenario plants silence, nothing was counted', async () => {
+  const account = await startTestAccount();
+  account.runtime.requests.push(edgeRequest(0));
+  const query = `query ($zone: string!, $since: Time!, $until: Time!) { viewer { zones(filter: { zoneTag: $zone }) {
+    httpRequestsAdaptiveGroups(limit: 10, filter: { datetime_geq: $since, datetime_leq: $until }) { count }
+  } } }`;
+  const counted = async () => (await ask(account, query, { zone: zone_id, since, until })).body['data'];
+  const groups = (found: object[]) => ({ viewer: { zones: [{ httpRequestsAdaptiveGroups: found }] } });
+  expect(await counted()).toEqual(groups([{ count: 1 }]));
+  account.faults.plant({ kind: 'no-analytics', seconds: 60 });
+  expect(await counted()).toEqual(groups([]));
+});

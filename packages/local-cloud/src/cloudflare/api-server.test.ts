@@ -105,3 +105,16 @@ test('an account kept in a folder is put back as it was, in the API and in the r
   ]);
   expect((await readdir(first.folder)).sort()).toEqual(['account.json', 'versions']);
 });
+
+test('a planted outage answers 503 to everybody, or nobody at all, and ends by itself', async () => {
+  const { call, faults, api } = await startTestAccount();
+  const where = `/accounts/${account_id}/workers/scripts`;
+  faults.plant({ kind: 'api-outage', seconds: 0.3, answer: '503' });
+  expect((await call('GET', where)).status).toBe(503);
+  expect((await call('POST', '/graphql', { query: '{viewer{zones(filter:{}){x}}}' })).status).toBe(503);
+  await expect.poll(async () => (await call('GET', where)).status).toBe(200);
+  faults.plant({ kind: 'api-outage', seconds: 0.3, answer: 'none' });
+  await expect(fetch(api.url, { signal: AbortSignal.timeout(100) })).rejects.toThrow(/timeout/);
+  await expect.poll(async () => faults.holding('api-outage')).toEqual([]);
+  expect((await call('GET', where)).status).toBe(200);
+});

@@ -22,6 +22,7 @@ import { createVersionStarts, restoreAccount } from './version-starts.ts';
 import { analyticsSqlHandlers } from './api-analytics-sql.ts';
 import { queueHandlers } from './api-queues.ts';
 import type { DataPoints } from './data-points.ts';
+import { createFaults, type Faults } from '../faults.ts';
 import type { Queues } from './queues.ts';
 import type { WorkersRuntime } from './runtime-contract.ts';
 
@@ -36,6 +37,8 @@ export interface CloudflareApiOptions extends AccountIdentity {
   readonly dataPoints: DataPoints;
   /** Told of each mutating call with its body as it came: for tests that count effects. */
   readonly onMutation?: (call: CallRecord, body: Buffer) => void;
+  /** What is planted; nothing when absent. */
+  readonly faults?: Faults;
 }
 
 /** One mutating call, as `GET /calls` of the world shows it. */
@@ -62,7 +65,7 @@ export interface CloudflareApi {
 /** Serves the part of Cloudflare's API v4 that the contract holds. Throws when the kept account cannot be put back. */
 export async function startCloudflareApi(options: CloudflareApiOptions): Promise<CloudflareApi> {
   const store = await openAccount(options.folder);
-  const { runtime } = options;
+  const { runtime, faults = createFaults() } = options;
   const starts = createVersionStarts(runtime, store);
   const context: ApiContext = {
     identity: options,
@@ -71,6 +74,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     starts,
     queues: options.queues,
     dataPoints: options.dataPoints,
+    faults,
   };
   const contract = await createApiContract(options, {
     ...zoneHandlers(context),
@@ -89,10 +93,15 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
 
   const calls: CallRecord[] = [];
   const server = createServer((request, response) => {
-    void serve(contract, request, response, (call, body) => {
+    const note = (call: CallRecord, body: Buffer): void => {
       calls.push(call);
       options.onMutation?.(call, body);
-    });
+    };
+    const [outage] = faults.holding('api-outage');
+    if (outage === undefined) void serve(contract, request, response, note);
+    else if (outage.answer === '503')
+      response.writeHead(503, { 'content-type': 'text/plain' }).end('upstream unavailable');
+    // Otherwise nobody answers: the client's patience decides, or the end of this server.
   });
   server.listen(options.port, options.host);
   await once(server, 'listening');

@@ -8,6 +8,7 @@ import { startCloudflareApi } from './api-server.ts';
 import type { CloudflareApi } from './api-server.ts';
 import { openDataPoints } from './data-points.ts';
 import { openQueues } from './queues.ts';
+import { createFaults, type Faults } from '../faults.ts';
 import { createInMemoryRuntime } from './in-memory-runtime.ts';
 import type { InMemoryRuntime } from './in-memory-runtime.ts';
 
@@ -20,6 +21,7 @@ export interface TestAccount {
   readonly runtime: InMemoryRuntime;
   readonly client: Cloudflare;
   readonly folder: string;
+  readonly faults: Faults;
   /** A raw call below /client/v4 with the token, unless `headers` says otherwise. */
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
   /** The multipart upload as wrangler sends it; PUT activates. */
@@ -37,6 +39,7 @@ export interface Answer {
 export async function startTestAccount(kept?: string): Promise<TestAccount> {
   const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'cloudflare-api-')));
   const runtime = createInMemoryRuntime();
+  const faults = createFaults();
   const identity = { token, accountId: account_id, zoneId: zone_id, zoneName: 'audafact.com', workersSubdomain: 'aud' };
   const api = await startCloudflareApi({
     ...identity,
@@ -46,6 +49,7 @@ export async function startTestAccount(kept?: string): Promise<TestAccount> {
     runtime,
     queues: await openQueues(`${folder}-queues`),
     dataPoints: openDataPoints(),
+    faults,
   });
   onTestFinished(async () => {
     await api.close();
@@ -68,6 +72,7 @@ export async function startTestAccount(kept?: string): Promise<TestAccount> {
     api,
     runtime,
     folder,
+    faults,
     client: new Cloudflare({ apiToken: token, baseURL: api.url, maxRetries: 0 }),
     call: (method, where, body, headers = { authorization }) =>
       send(method, where, body === undefined ? null : JSON.stringify(body), {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { once } from 'node:events';
+import type { Faults } from '../faults.ts';
 import type { EdgeRequest, RuntimeRoute } from './runtime-contract.ts';
 
 /** A version that can be asked: where its workerd listens. */
@@ -74,13 +75,18 @@ function pickVersion(tables: EdgeTables, script: string, headers: http.IncomingH
   return split.find((one) => one.percentage > 0)?.versionId ?? null;
 }
 
+/** Whether a fault is planted that makes this version fail the next request. */
+function fails(faults: Faults, versionId: string): boolean {
+  return faults.holding('failing-version').some((one) => one.versionId === versionId && Math.random() < one.share);
+}
+
 /**
  * Cloudflare's edge on this machine: picks the Worker by route, its version by the deployment, and passes the
  * request on, streaming both ways. A new deployment is one assignment in `tables`: no request is dropped.
  * Port 0 takes any free one; the answer names it.
  */
 export async function startEdge(
-  options: { address: string; port: number; workersSubdomain: string },
+  options: { address: string; port: number; workersSubdomain: string; faults: Faults },
   tables: EdgeTables,
   log: (request: EdgeRequest) => void,
 ): Promise<{ port: number; close(): Promise<void> }> {
@@ -117,6 +123,12 @@ export async function startEdge(
         outcome,
       });
     });
+    if (fails(options.faults, version.versionId)) {
+      status = 500;
+      request.resume();
+      response.writeHead(status, { 'content-type': 'text/plain', 'cf-ray': ray, 'x-planted-by': 'failing-version' });
+      return response.end('planted');
+    }
     const upstream = http.request(
       {
         host: '127.0.0.1',
@@ -154,7 +166,7 @@ export async function startEdge(
     response.once('close', () => {
       if (!response.writableFinished) upstream.destroy();
     });
-    request.pipe(upstream);
+    return request.pipe(upstream);
   });
   server.keepAliveTimeout = 65_000;
   server.listen(options.port, options.address);

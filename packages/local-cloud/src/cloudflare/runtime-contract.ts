@@ -1,3 +1,4 @@
+import type { Faults } from '../faults.ts';
 import type { Sinks } from './version-bindings.ts';
 
 /** What the account's API needs of the Workers runtime, R2 and the edge; kept apart so that each can be tested alone. */
@@ -93,4 +94,6 @@ export interface WorkersRuntimeOptions {
   readonly r2Credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Where queue messages and data points of Workers end up. */
   readonly sinks: Sinks;
+  /** What is planted; nothing when absent. */
+  readonly faults?: Faults;
 }

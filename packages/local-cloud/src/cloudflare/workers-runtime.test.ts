@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createFaults } from '../faults.ts';
 import type { DataPoint } from './data-points.ts';
 import type { RuntimeVersion, WorkersRuntime } from './runtime-contract.ts';
 import { createWorkersRuntime } from './workers-runtime.ts';
@@ -16,6 +17,7 @@ const agent = new http.Agent({ keepAlive: true });
 let folder = '';
 let port = 0;
 let runtime: WorkersRuntime;
+const faults = createFaults();
 const messages: (readonly [string, string])[] = [];
 const points: (readonly [string, DataPoint])[] = [];
 
@@ -25,6 +27,7 @@ const open = () =>
     edge: { address: EDGE, port },
     workersSubdomain: 'team',
     r2Credentials: credentials,
+    faults,
     sinks: {
       onMessages: async (queue, bodies) => void messages.push(...bodies.map((body) => [queue, body] as const)),
       onDataPoint: (dataset, point) => void points.push([dataset, point] as const),
@@ -153,6 +156,24 @@ it('answers an exception without its stack and logs it as one', async () => {
   expect(answer.body.toString()).not.toContain('secret');
   const logged = runtime.edgeRequests({ since, until: Date.now() + 1000, host: HOST });
   expect(logged.map((request) => [request.status, request.outcome])).toEqual([[500, 'scriptThrewException']]);
+});
+
+it('lets a version fail that a fault is planted in, says so in the answer, and no other', async () => {
+  const [sick, well] = [version(), version()];
+  await runtime.addVersion(sick);
+  await runtime.addVersion(well);
+  const since = Date.now();
+  const statuses = async (count: number): Promise<number[]> =>
+    (await Promise.all(Array.from({ length: count }, () => ask('/version')))).map((answer) => answer.status);
+  faults.plant({ kind: 'failing-version', seconds: 60, versionId: sick.versionId, share: 0.5 });
+  runtime.setDeployment('media', full(sick.versionId));
+  expect(new Set(await statuses(50))).toEqual(new Set([200, 500]));
+  runtime.setDeployment('media', full(well.versionId));
+  expect(new Set(await statuses(50))).toEqual(new Set([200]));
+  expect(runtime.edgeRequests({ since, until: Date.now() }).some((one) => one.status === 500)).toBe(true);
+  faults.clear();
+  runtime.setDeployment('media', full(sick.versionId));
+  expect(new Set(await statuses(50))).toEqual(new Set([200]));
 });
 
 it('refuses a version whose bucket does not exist, and a host without a route', async () => {

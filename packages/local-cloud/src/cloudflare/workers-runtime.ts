@@ -1,3 +1,4 @@
+import { createFaults } from '../faults.ts';
 import { startEdge, type EdgeTables } from './edge.ts';
 import { createLog } from './edge-log.ts';
 import { startInstance } from './miniflare-instance.ts';
@@ -43,8 +44,11 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
   const hosts = new Map<string, { dispose(): Promise<void> }>();
   const tables: EdgeTables = { routes: [], deployments: new Map(), versions: new Map(), subdomains: new Map() };
   const gateway = await startR2Gateway(options.folder, options.r2Credentials, (operation) => operations.add(operation));
-  const edge = await startEdge({ ...options.edge, workersSubdomain: options.workersSubdomain }, tables, (request) =>
-    requests.add(request),
+  const { faults = createFaults() } = options;
+  const edge = await startEdge(
+    { ...options.edge, workersSubdomain: options.workersSubdomain, faults },
+    tables,
+    (request) => requests.add(request),
   );
   // One change of the buckets at a time: each makes a new gateway from the whole set.
   let changing: Promise<void> = Promise.resolve();

@@ -76,6 +76,27 @@ it('keeps an answer for its TTL and no longer, and a slow resolver for longer', 
   expect(slowMs).toBeGreaterThan(2000);
 });
 
+it('gives what it has while a scenario keeps it from asking, whatever the TTL', async () => {
+  records = [record({ ttl: 60 })];
+  let stale = true;
+  const server = await startResolver({
+    address: '127.0.0.1',
+    port: 0,
+    authority: await authority(),
+    ttlScale: 600,
+    isStale: () => stale,
+  });
+  servers.push(server);
+  expect(await address(server.address)).toBe('127.0.0.1');
+  records = [record({ content: '127.0.0.2' })];
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(await client(server.address).resolve4('media.example.com', { ttl: true })).toEqual([
+    { address: '127.0.0.1', ttl: 1 },
+  ]);
+  stale = false;
+  expect(await address(server.address)).toBe('127.0.0.2');
+});
+
 it('remembers that a name does not exist, and asks once for many who ask at once', async () => {
   records = [record()];
   const at = await resolver(1, await authority());

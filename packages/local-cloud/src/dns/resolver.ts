@@ -10,6 +10,8 @@ export interface ResolverOptions {
   readonly ttlScale: number;
   /** Keeps answers so many times longer than it should: some resolvers are slow to let go. */
   readonly holdFactor?: number;
+  /** While this holds, an answer that it has is given whatever its TTL says. */
+  readonly isStale?: () => boolean;
 }
 
 interface Kept {
@@ -56,14 +58,16 @@ export async function startResolver(options: ResolverOptions): Promise<DnsServer
   const server = await startDnsServer(options.address, options.port, async (question) => {
     const key = `${question.name.toLowerCase()}|${question.type}`;
     const cached = cache.get(key);
-    let kept = cached !== undefined && cached.until > Date.now() ? cached : null;
+    const stale = options.isStale?.() === true;
+    let kept = cached !== undefined && (stale || cached.until > Date.now()) ? cached : null;
     if (kept === null) {
       const pending = asking.get(key) ?? ask(question, key).finally(() => asking.delete(key));
       asking.set(key, pending);
       kept = await pending;
     }
     if (kept === null) return { rcode: RCODE.serverFailure, answers: [], authoritative: false };
-    const left = Math.max(0, Math.ceil((kept.until - Date.now()) / 1000));
+    // A stale answer says that it is good for a while longer: nobody can tell from outside.
+    const left = Math.max(stale ? 1 : 0, Math.ceil((kept.until - Date.now()) / 1000));
     return {
       ...kept.reply,
       answers: kept.reply.answers.map((answer) => ('ttl' in answer ? { ...answer, ttl: left } : answer)),

@@ -8,6 +8,7 @@ import { hyperdriveStep } from '../environment/hyperdrive-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
+import { copyIntactCheck } from './copy-intact-check.ts';
 import { copyStep } from './copy-step.ts';
 import { fileKeysStep } from './file-keys.ts';
 import { fromStaging, rollbackRehearsedCheck, signalArrivesCheck, STAGING_CLAIMS } from './readiness-checks.ts';
@@ -52,6 +53,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
           fromStaging('allTestsPassing', 'All fifteen of staging are proven', STAGING_CLAIMS),
           signalArrivesCheck('staging', 'preCutover.staging.monitoringOperational'),
           workerDeployedCheck(),
+          copyIntactCheck(),
           bucketRulesCheck('production', ['preCutover.production.r2Configured']),
           ttlRunOutCheck(),
           signalArrivesCheck('production', 'preCutover.production.monitoringReady'),

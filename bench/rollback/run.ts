@@ -1,0 +1,88 @@
+// From a planted fault to traffic recovered, over and over in one world. See README.md.
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { audafactJourneys } from '@crossfade/crossfade/rehearsal/journeys';
+import { AUDIENCE_PER_SECOND } from '@crossfade/crossfade/rehearsal/audience-steps';
+import { withOperator } from '@crossfade/crossfade/rehearsal/operator';
+import { rolloutPlan } from '@crossfade/crossfade/phases/plan';
+import type { Phase, RolloutPlan } from '@crossfade/crossfade/rollout/plan';
+import { figuresOf, missed, table } from './figures.ts';
+import { runOnce, type RunResult, type Share } from './one-run.ts';
+import { openStand, type Stand } from './stand.ts';
+
+const USAGE = 'usage: npm run bench:rollback -- [--runs 30] [--json FILE]';
+const SHARES: readonly Share[] = [1, 0.2];
+const MOST_RUNS = 1000;
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function readOptions(): { runs: number; json: string | null } {
+  const { values } = parseArgs({ options: { runs: { type: 'string', default: '30' }, json: { type: 'string' } } });
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < SHARES.length || runs > MOST_RUNS)
+    throw new Error(`--runs is a whole number, ${SHARES.length} to ${MOST_RUNS}`);
+  return { runs, json: values.json ?? null };
+}
+
+function part({ phases, rollbacks }: RolloutPlan, ids: readonly Phase['id'][], change = (phase: Phase) => phase) {
+  return { phases: phases.filter((phase) => ids.includes(phase.id)).map(change), rollbacks };
+}
+
+/** Staging and preparation are proven once, as in a rehearsal; what follows is played again and again. */
+async function prepare(stand: Stand, plan: RolloutPlan): Promise<void> {
+  const controller = await stand.open('bench-prepared', part(plan, ['staging', 'preparation']));
+  try {
+    const { outcome, reason } = await controller.run();
+    if (outcome !== 'completed') throw new Error(`the preparation ended ${outcome}: ${reason}`);
+  } finally {
+    await controller.close();
+  }
+}
+
+async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> {
+  const stand = await openStand(AUDIENCE_PER_SECOND, say, signal);
+  const results: RunResult[] = [];
+  try {
+    const plan = withOperator(
+      stand.config,
+      rolloutPlan(stand.config, {
+        places: { archive: `${stand.evidence}/archive`, evidence: stand.evidence },
+        journeys: audafactJourneys(),
+      }),
+    );
+    say('staging and preparation, once …');
+    await prepare(stand, plan);
+    await stand.providers.audience?.start();
+    // Their gates ask for what the first rollout's journal holds.
+    const again = part(plan, ['cutover.worker', 'cutover.dns', 'cutover.monitor'], (phase) => ({ ...phase, gate: [] }));
+    for (let run = 0; run < runs; run++) {
+      const share = SHARES[run % SHARES.length] ?? 1;
+      const result = await runOnce(stand, again, `bench-${run + 1}`, share);
+      results.push(result);
+      const { measure: why, plantedToDecidedMs, plantedToRecoveredMs, failed } = result;
+      say(
+        `${run + 1} of ${runs}, ${share * 100} %: ${why}; decided after ${plantedToDecidedMs} ms, last failure after ${plantedToRecoveredMs} ms, ${failed} requests failed`,
+      );
+    }
+    return results;
+  } finally {
+    await stand.close();
+  }
+}
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => stop.abort(new Error('interrupted')));
+try {
+  const { runs, json } = readOptions();
+  const results = await measure(runs, stop.signal);
+  const figures = SHARES.map((share) => figuresOf(share, results));
+  const wrong = figures.flatMap(missed);
+  process.stdout.write(`${table(figures)}\n`);
+  for (const line of wrong) process.stdout.write(`✘ ${line}\n`);
+  if (json !== null) await writeFile(json, `${JSON.stringify({ figures, missed: wrong, results }, null, 2)}\n`);
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+  process.exitCode = stop.signal.aborted ? 130 : 1;
+}
+process.exit();

@@ -1,0 +1,70 @@
+import { access } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import type { Scenario, Stage } from '@crossfade/crossfade/rehearsal/scenario';
+import { scenarios } from './index.ts';
+
+type Event = Parameters<NonNullable<Scenario['play']>>[0];
+
+/** What a scenario does when one event after the other comes. */
+async function actsOf(scenario: Scenario, events: readonly object[]): Promise<string[]> {
+  const acts: string[] = [];
+  const act =
+    (name: string) =>
+    async (...args: readonly unknown[]): Promise<void> =>
+      void acts.push([name, ...args.map((one) => JSON.stringify(one))].join(' '));
+  const stage: Stage = {
+    resolvers: ['127.0.0.11', '127.0.0.13'],
+    plant: act('plant'),
+    loseObjects: act('lose'),
+    abort: act('abort'),
+    enterSecondOperator: act('enter'),
+    kill: act('kill'),
+  };
+  for (const event of events) await scenario.play?.(event as Event, stage);
+  return acts;
+}
+
+const PHASES = ['staging', 'preparation', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch', 'cleanup'];
+const STEPS = [
+  'staging.worker',
+  'worker.to50',
+  'dns.switch',
+  'watch.closePreviews',
+  'cleanup.quarantine',
+  'archive.write',
+];
+/** As much of a rollout's journal as any scenario waits for. */
+const EVENTS = [
+  ...PHASES.map((phase) => ({ kind: 'phase.started', phase, subject: null, data: {} })),
+  ...STEPS.map((subject) => ({ kind: 'step.started', phase: null, subject, data: {} })),
+  { kind: 'check.verdict', phase: 'preparation', subject: 'production.copy', data: {} },
+  { kind: 'transfer.progressed', phase: 'preparation', subject: 'copy', data: { objects: 0, totalObjects: 9 } },
+  { kind: 'transfer.progressed', phase: 'preparation', subject: 'copy', data: { objects: 4, totalObjects: 9 } },
+];
+
+it.each([
+  ['smooth', []],
+  ['broken-worker', []],
+  ['slow-worker', []],
+  ['wrong-bytes', []],
+  ['stale-dns', [/^plant .*"stale-dns".*"127\.0\.0\.13"/]],
+  ['api-outage', [/^plant .*"api-outage"/]],
+  ['no-data', [/^plant .*"no-analytics"/]],
+  ['lost-objects', [/^lose 5/]],
+  ['abort-midway', [/^abort/]],
+  ['second-operator', [/^enter/]],
+  ['crash', Array.from({ length: 9 }, () => /^kill/)],
+])('%s does what it tells, and nothing twice', async (name, expected) => {
+  const scenario = scenarios.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`);
+  const acts = await actsOf(scenario, EVENTS);
+  expect(acts).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+  expect(new Set(acts).size).toBe(acts.length);
+});
+
+it('every Worker of a scenario is a file that is there', async () => {
+  const config = { worker: { entry: '' } } as Parameters<NonNullable<Scenario['change']>>[0];
+  const entries = scenarios.flatMap(({ change }) => (change === undefined ? [] : [change(config).worker.entry]));
+  expect(entries).toHaveLength(3);
+  for (const entry of entries) await expect(access(entry)).resolves.toBeUndefined();
+});
