@@ -88,7 +88,7 @@ describe('the alerts', () => {
   it('keep nobody waiting: the rollback begins while a channel is stuck, which is noted', async () => {
     const { promise: asked, resolve: send } = Promise.withResolvers<(error: Error) => void>();
     const stuck: Notifier = { name: 'pager', send: () => new Promise((_resolve, reject) => send(reject)) };
-    const production = await startProduction({ onTestFinished }, [stuck]);
+    const production = await startProduction({ onTestFinished }, { notify: [stuck] });
     production.others = [{ status: 503, requests: 100 }];
     const sentinel = createSentinel();
     sentinel.start(production.context);

@@ -136,14 +136,24 @@ describe.concurrent('the sentinel', { timeout: 20_000 }, () => {
     });
   });
 
-  it('takes a production that goes silent for one that is down', async (test) => {
-    const production = await startProduction(test);
+  it('takes reads that hang for failed ones', async (test) => {
+    const production = await startProduction(test, { silenceMs: 20_000 });
     const { trouble } = await watched(production, test);
-    production.others = [{ status: 200, requests: 80 }];
     await waitFor(production, 20);
     production.faults.silent = true;
     expect(await msUntil(trouble, Date.now())).toBeLessThan(6000);
     expect((await trouble).measure).toMatch(/^error rate of the canary's signed reads/);
+    production.faults.silent = false;
+    production.hangUp();
+  });
+
+  it('takes a production that goes silent for trouble', async (test) => {
+    const production = await startProduction(test);
+    production.others = [{ status: 200, requests: 80 }];
+    const { trouble } = await watched(production, test);
+    production.faults.silent = true;
+    expect(await msUntil(trouble, Date.now())).toBeLessThan(4500);
+    expect((await trouble).measure).toMatch(/^no data from the canary/);
     production.faults.silent = false;
     production.hangUp();
   });
