@@ -28,9 +28,10 @@ async function webhook(): Promise<{ url: string; received: { headers: IncomingHt
 describe('the alerts', () => {
   it('reach who is on call, signed, with what was measured, and the journal notes who took them', async () => {
     const { url, received } = await webhook();
-    const { context, recorded } = await startProduction({ onTestFinished }, [
-      createWebhook('on-call', url, 'hook secret'),
-    ]);
+    const { context, recorded } = await startProduction(
+      { onTestFinished },
+      { notify: [createWebhook('on-call', url, 'hook secret')] },
+    );
     const book = openAlertBook(context);
     book.fire('highErrorRate', trouble, 'Rolling back.');
     await book.settled();
