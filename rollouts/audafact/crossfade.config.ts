@@ -194,10 +194,23 @@ export default defineRollout((env) => ({
     stagingTolerance: { factor: 1.5, plusMs: 50 },
   },
   trouble: {
-    errorRate: 0.05,
-    windowMs: scaled(env, 5 * MINUTE, 4 * SECOND).deadlineMs,
+    // The windows and factors of the SRE workbook, chapter 5: 2 % of a month's budget in an hour, 5 % in six hours,
+    // 10 % in a day.
+    burnRates: [
+      { name: 'fast', longMs: HOUR, shortMs: 5 * MINUTE, factor: 14.4, action: 'roll back' },
+      { name: 'slow', longMs: 6 * HOUR, shortMs: 30 * MINUTE, factor: 6, action: 'roll back' },
+      { name: 'budget', longMs: 24 * HOUR, shortMs: 2 * HOUR, factor: 3, action: 'warn' },
+    ],
     minimumRequests: 20,
-    silenceMs: scaled(env, MINUTE, 6 * SECOND).deadlineMs,
+    minimumFailed: 3,
+    silenceMs: scaled(env, 5 * MINUTE, 6 * SECOND).deadlineMs,
+    // A rehearsal's production shares two cores with its audience: it warns later, and rolls back at the same.
+    responseTime: {
+      percentile: 0.95,
+      warnMs: env['CROSSFADE_REHEARSAL'] === '1' ? 500 : 200,
+      rollBackMs: 1000,
+      minimumSlow: 15,
+    },
   },
   rolloutSteps: [1, 10, 50, 100],
   durations: {

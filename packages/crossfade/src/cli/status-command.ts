@@ -1,6 +1,7 @@
 import { findDatabaseServer, startDatabaseServer } from '@crossfade/database-server';
 import { attachWorld } from '@crossfade/local-cloud';
 import { Pool } from 'pg';
+import { productionAlerts } from '../monitor/production-alerts.ts';
 import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
 import { isAlive, readRunState, type RunState } from '../rehearsal/run-state.ts';
 import { buildReport } from '../report/build-report.ts';
@@ -34,7 +35,8 @@ export async function statusCommand(flags: CommandFlags): Promise<number> {
   const report = buildReport(events);
   const now = standing(state, report, (await attachWorld(places.world)) !== null);
   if (flags.json === true) {
-    process.stdout.write(`${JSON.stringify({ status: now.status, next: now.next, ...report }, null, 2)}\n`);
+    const head = { status: now.status, next: now.next, firing: productionAlerts(events) };
+    process.stdout.write(`${JSON.stringify({ ...head, ...report }, null, 2)}\n`);
     return EXIT.done;
   }
   process.stdout.write(`${report.rollout}: ${now.status}\n`);

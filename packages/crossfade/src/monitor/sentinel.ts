@@ -1,15 +1,23 @@
-import { openMediaClient, type MediaClient } from '../checks/worker/media-client.ts';
-import { toneWav } from '../checks/worker/tone-wav.ts';
-import { edgeAddress } from '../phases/environment/deployment.ts';
 import { errorText } from '../rollout/error-text.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import type { Sentinel, Trouble } from '../rollout/plan.ts';
-import { deliverAlert } from './alert.ts';
-import { judgeWindow, type Sample } from './trouble.ts';
+import { openAlertBook, type AlertBook } from './alerts.ts';
+import { burnRules, isHot, judgeBurn, type Budget, type BurnRule } from './burn-rate.ts';
+import { startCanary, type Canary } from './canary.ts';
+import { createEdgeWatch, type EdgeWatch, type RuleState } from './edge-watch.ts';
+import { isSlow, judgeSlowness, type AlertRule, type Finding } from './trouble.ts';
 
-const SAMPLE_EVERY_MS = 500;
-/** Canary reads a second: the fixed denominator where real traffic is thin. */
-const PROBES_PER_SECOND = 5;
+const LOOK_EVERY_MS = 500;
+
+/** What is being looked at, and by which rules. */
+interface Watched {
+  readonly context: RolloutContext;
+  readonly rules: readonly BurnRule[];
+  readonly budget: Budget;
+  readonly canary: Canary;
+  readonly edge: EdgeWatch;
+  readonly alerts: AlertBook;
+}
 
 /**
  * Watches production from the first deployment to the end of the watch, from two sides: what the edge counted
@@ -24,33 +32,47 @@ export function createSentinel(): Sentinel {
   let running: Promise<void> | null = null;
 
   async function watch(context: RolloutContext): Promise<void> {
-    const { windowMs, silenceMs } = context.config.trouble;
-    const keepMs = Math.max(windowMs, silenceMs) * 2;
-    const host = new URL(context.config.environments.production.worker.mediaOrigin).hostname;
-    const samples: Sample[] = [];
-    const canary = startCanary(context, over.signal);
+    const { config, providers } = context;
+    const { silenceMs, minimumRequests, minimumFailed } = config.trouble;
+    const host = new URL(config.environments.production.worker.mediaOrigin).hostname;
+    const rules = burnRules(config);
+    const budget = { errorRate: config.targets.errorRate, minimumRequests, minimumFailed };
+    const alerts = openAlertBook(context);
+    const ended = new AbortController();
+    const broken: unknown[] = [];
+    const end = (finding: Finding): void => {
+      if (ended.signal.aborted || over.signal.aborted) return;
+      // First of all: the rollback does not wait for anybody to be told of it.
+      resolveTrouble(finding.trouble);
+      alerts.fire(finding.rule, finding.trouble, 'Rolling back.');
+      ended.abort();
+    };
+    const ask = async (since: number, until: number) => providers.cloudflare.httpStatuses(host, since, until);
+    const edge = createEdgeWatch(ask, rules, budget, silenceMs, Date.now());
+    const canary = startCanary(context, rules, end);
+    const watched = { context, rules, budget, canary, edge, alerts };
+    const stop = AbortSignal.any([over.signal, ended.signal]);
+    let looked = Date.now();
     try {
-      for (;;) {
+      while (!stop.aborted) {
         const now = Date.now();
-        const statuses = await context.providers.cloudflare.httpStatuses(host, now - windowMs, now).catch(() => null);
-        samples.push({
-          at: now,
-          edge: statuses === null ? null : count(statuses),
-          canary: canary.window(now - windowMs),
-        });
-        while (samples.length > 0 && (samples[0]?.at ?? now) < now - keepMs) samples.shift();
-        const found = judgeWindow(samples, context.config.trouble);
-        if (found !== null) {
-          // First of all: the rollback does not wait for anybody to be told of it.
-          resolveTrouble(found);
-          await deliverAlert(context, found);
-          return;
+        // After a gap in our own clock (a machine that slept, a process that was stopped) what we know is old, and
+        // what we missed we have not observed: all of it is collected anew. A shorter gap cannot make a silence.
+        if (now - looked > silenceMs / 2 || now < looked) {
+          edge.forget(now);
+          canary.forget(now);
         }
-        if (over.signal.aborted) return;
-        await new Promise((resolve) => setTimeout(resolve, SAMPLE_EVERY_MS));
+        looked = now;
+        canary.settle(now);
+        edge.look(now).catch((error: unknown) => broken.push(error));
+        const finding = judge(watched, now);
+        if (finding !== null) end(finding);
+        await pass(LOOK_EVERY_MS, stop);
+        if (broken.length > 0) throw broken[0];
       }
     } finally {
       await canary.stop();
+      await alerts.settled();
     }
   }
 
@@ -76,57 +98,66 @@ export function createSentinel(): Sentinel {
   };
 }
 
-function count(statuses: readonly { status: number; requests: number }[]): { requests: number; failed: number } {
+/** Waits, or ends at once with the signal. */
+async function pass(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}
+
+/** What the newest look says: the first trouble, if any; warnings fire and resolve on the way. */
+function judge(watched: Watched, now: number): Finding | null {
+  const { edge, canary, rules, alerts } = watched;
+  const states = [...edge.states(), ...rules.map((rule) => canaryState(watched, rule, now))];
+  for (const { rule, trouble } of states) {
+    if (trouble !== null && rule.action === 'roll back') return { rule: 'highErrorRate', trouble };
+  }
+  const slow = slowness(watched, 'rollBackMs', now);
+  if (slow.trouble !== null) return { rule: 'tooSlow', trouble: slow.trouble };
+  const silence = edge.silence(now) ?? canary.silence(now);
+  if (silence !== null) return { rule: 'noData', trouble: silence };
+  const warnings = states.filter(({ rule }) => rule.action === 'warn');
+  warn(alerts, 'lowSuccessRate', warnings);
+  warn(alerts, 'highResponseTime', [slowness(watched, 'warnMs', now)]);
+  return null;
+}
+
+function canaryState({ canary, budget }: Watched, rule: BurnRule, now: number): RuleState {
+  const windows = { long: canary.reads(rule.longMs, now), short: canary.reads(rule.shortMs, now) };
   return {
-    requests: statuses.reduce((sum, one) => sum + one.requests, 0),
-    failed: statuses.filter((one) => one.status >= 500).reduce((sum, one) => sum + one.requests, 0),
+    rule,
+    hot: windows.short.requests === 0 ? null : isHot(windows.short, rule, budget),
+    trouble: judgeBurn("of the canary's signed reads", rule, windows, budget, now),
   };
 }
 
-interface Canary {
-  /** Reads that ended since then; failed ones with the time of the first. */
-  window(since: number): { requests: number; failed: number; firstFailedAt: number | null };
-  stop(): Promise<void>;
+function slowness(
+  { canary, rules, context }: Watched,
+  limit: 'warnMs' | 'rollBackMs',
+  now: number,
+): Pick<RuleState, 'hot' | 'trouble'> {
+  const [first] = rules;
+  if (first === undefined) return { hot: null, trouble: null };
+  const { trouble } = context.config;
+  const { longMs, shortMs } = first;
+  const long = canary.slowReads(limit, longMs, now);
+  const short = canary.slowReads(limit, shortMs, now);
+  return {
+    hot: short.requests === 0 ? null : isSlow(short, trouble.responseTime.percentile),
+    trouble: judgeSlowness(trouble.responseTime[limit], { long, short, longMs, shortMs }, trouble, now),
+  };
 }
 
-/** Reads one own object by freshly signed URLs, at a fixed rate, at the edge itself: DNS has its own checks. */
-function startCanary(context: RolloutContext, signal: AbortSignal): Canary {
-  const results: { at: number; ok: boolean }[] = [];
-  const inFlight = new Set<Promise<void>>();
-  let opened: { client: MediaClient; key: string } | null = null;
-
-  const open = async (): Promise<{ client: MediaClient; key: string }> => {
-    const client = await openMediaClient(context, 'production', { reach: { via: edgeAddress(context) } });
-    return { client, key: await client.upload('sentinel.wav', 'audio/wav', toneWav(0.5, 550)) };
-  };
-  const read = async (): Promise<void> => {
-    const at = Date.now();
-    try {
-      opened ??= await open();
-      const { url } = await opened.client.signFile(opened.key);
-      const response = await opened.client.follow(url, { headers: { range: 'bytes=0-4095' } });
-      results.push({ at, ok: response.status === 206 && response.body.byteLength === 4096 });
-    } catch {
-      // Whatever kept the canary from its bytes would keep a listener from theirs: it counts as failed.
-      results.push({ at, ok: false });
-    }
-    if (results.length > 2000) results.splice(0, 1000);
-  };
-  const timer = setInterval(() => {
-    const one = read().finally(() => inFlight.delete(one));
-    inFlight.add(one);
-  }, 1000 / PROBES_PER_SECOND);
-  signal.addEventListener('abort', () => clearInterval(timer));
-  return {
-    window(since) {
-      const recent = results.filter((result) => result.at >= since);
-      const failed = recent.filter((result) => !result.ok);
-      return { requests: recent.length, failed: failed.length, firstFailedAt: failed[0]?.at ?? null };
-    },
-    async stop() {
-      clearInterval(timer);
-      await Promise.all(inFlight);
-      if (opened !== null) await opened.client.remove(opened.key).catch(() => null);
-    },
-  };
+/** Fires while any source is in trouble; resolves only when every source says that it is over: no data says nothing. */
+function warn(alerts: AlertBook, rule: AlertRule, states: readonly Pick<RuleState, 'hot' | 'trouble'>[]): void {
+  const [trouble] = states.flatMap((state) => (state.trouble === null ? [] : [state.trouble]));
+  if (trouble !== undefined) alerts.fire(rule, trouble, 'A person should look; nothing is rolled back yet.');
+  else if (states.every((state) => state.hot === false)) alerts.resolve(rule, { over: true });
 }

@@ -1,70 +1,76 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeWindow, type Sample } from './trouble.ts';
+import { TROUBLE } from './fixtures/production.ts';
+import { judgeSilence, judgeSlowness } from './trouble.ts';
 
-const limits = { windowMs: 4000, minimumRequests: 20, errorRate: 0.02, silenceMs: 5000 };
-const judge = (samples: readonly Sample[]) => judgeWindow(samples, limits);
-const quiet = { requests: 0, failed: 0, firstFailedAt: null };
-const at = (ms: number): number => Date.UTC(2026, 0, 1) + ms;
+describe('silence', () => {
+  const heard = { lastAt: 1000, observedSince: 0, lastError: 'HTTP 500' };
 
-describe('trouble', () => {
-  it('is an error rate at the edge above the limit, and names since when', () => {
-    const samples: Sample[] = [
-      { at: at(0), edge: { requests: 100, failed: 0 }, canary: quiet },
-      { at: at(500), edge: { requests: 100, failed: 4 }, canary: quiet },
-      { at: at(1000), edge: { requests: 100, failed: 20 }, canary: quiet },
-    ];
-    expect(judge(samples)).toMatchObject({
-      measure: 'error rate at the edge over 4 s',
-      measured: { rate: 0.2, failed: 20, requests: 100 },
-      since: new Date(at(500)).toISOString(),
+  it('is trouble from the moment on that it lasts longer than allowed', () => {
+    expect(judgeSilence('the analytics', heard, 5000, 6000)).toBeNull();
+    expect(judgeSilence('the analytics', heard, 5000, 6001)).toStrictEqual({
+      measure: 'no data from the analytics for 5 s',
+      measured: { silentMs: 5001, lastError: 'HTTP 500' },
+      expected: { silentMs: '<= 5000' },
+      since: new Date(1000).toISOString(),
     });
   });
 
-  it('is not told from fewer requests than the floor', () => {
-    expect(judge([{ at: at(0), edge: { requests: 3, failed: 2 }, canary: quiet }])).toBeNull();
+  it('is counted from the start where nothing was ever heard', () => {
+    const nothing = { lastAt: null, observedSince: 2000, lastError: null };
+    expect(judgeSilence('the canary', nothing, 5000, 7000)).toBeNull();
+    expect(judgeSilence('the canary', nothing, 5000, 7001)).not.toBeNull();
   });
 
-  it('is what the canary gets, from the third failure on', () => {
-    const canary = (failed: number): Sample => ({
-      at: at(900),
-      edge: { requests: 100, failed: 0 },
-      canary: { requests: 15, failed, firstFailedAt: at(200) },
-    });
-    expect(judge([canary(2)])).toBeNull();
-    expect(judge([canary(3)])).toMatchObject({ since: new Date(at(200)).toISOString() });
-  });
-
-  it('is silence: analytics that stopped answering, and analytics that count nobody', () => {
-    const before: Sample = { at: at(0), edge: { requests: 50, failed: 0 }, canary: quiet };
-    for (const edge of [null, { requests: 0, failed: 0 }]) {
-      expect(judge([before, { at: at(5001), edge, canary: quiet }])?.measure).toBe('no data from the analytics');
-      expect(judge([before, { at: at(4999), edge, canary: quiet }])).toBeNull();
-    }
-  });
-
-  it('is never seen where every sample is below the limits', () => {
-    const healthy = fc
-      .tuple(fc.integer({ min: 1, max: 5000 }), fc.double({ min: 0, max: limits.errorRate, noNaN: true }))
-      .map(([requests, rate]) => ({ requests, failed: Math.floor(requests * rate) }));
+  it('is not what passed while nobody listened', () => {
     fc.assert(
-      fc.property(fc.array(healthy, { minLength: 1, maxLength: 50 }), (windows) => {
-        const samples = windows.map((edge, index): Sample => ({ at: at(index * 250), edge, canary: quiet }));
-        for (let end = 1; end <= samples.length; end++) expect(judge(samples.slice(0, end))).toBeNull();
+      fc.property(fc.nat(10_000_000), fc.nat(5000), (slept, since) => {
+        const observedSince = 1000 + slept;
+        expect(judgeSilence('the canary', { ...heard, observedSince }, 5000, observedSince + since)).toBeNull();
+      }),
+    );
+  });
+});
+
+describe('slowness', () => {
+  const judge = (long: [number, number], short: [number, number]) => {
+    const [a, b] = [long, short].map(([requests = 0, failed = 0]) => ({ requests, failed, firstFailedAt: 7 }));
+    if (a === undefined || b === undefined) throw new Error('two windows');
+    return judgeSlowness(1000, { long: a, short: b, longMs: 15_000, shortMs: 1250 }, TROUBLE, 9);
+  };
+
+  it('is p95 above the limit in both windows', () => {
+    expect(judge([75, 20], [6, 6])).toStrictEqual({
+      measure: "p95 of the canary's signed reads over 15 s and 1.3 s",
+      measured: { slowerThan1000Ms: 20, reads: 75 },
+      expected: { p95Ms: '<= 1000' },
+      since: new Date(7).toISOString(),
+    });
+  });
+
+  it('is not told from one window, from few reads, or from a stall', () => {
+    expect(judge([75, 20], [6, 0])).toBeNull();
+    expect(judge([75, 20], [0, 0])).toBeNull();
+    expect(judge([1000, 20], [6, 6])).toBeNull();
+    expect(judge([19, 19], [6, 6])).toBeNull();
+    expect(judge([75, 14], [6, 6])).toBeNull();
+  });
+
+  it('is never seen where at most one read in twenty is slow', () => {
+    const healthy = fc.integer({ min: 1, max: 20_000 }).map((n): [number, number] => [n, Math.floor(n / 20.1)]);
+    fc.assert(
+      fc.property(healthy, healthy, (long, short) => {
+        expect(judge(long, short)).toBeNull();
       }),
     );
   });
 
-  it('is always seen where the newest window is above both floor and limit', () => {
+  it('is always seen where more than one in ten is slow, above the floor', () => {
+    const slow = fc.integer({ min: 150, max: 20_000 }).map((n): [number, number] => [n, Math.ceil(n / 10)]);
     fc.assert(
-      fc.property(
-        fc.integer({ min: 20, max: 5000 }),
-        fc.double({ min: 0.03, max: 1, noNaN: true }),
-        (requests, rate) => {
-          const edge = { requests, failed: Math.ceil(requests * rate) };
-          expect(judge([{ at: at(0), edge, canary: quiet }])).not.toBeNull();
-        },
-      ),
+      fc.property(slow, slow, (long, short) => {
+        expect(judge(long, short)).not.toBeNull();
+      }),
     );
   });
 });

@@ -1,60 +1,69 @@
 import type { RolloutConfig } from '../rollout/config.ts';
 import type { Trouble } from '../rollout/plan.ts';
+import { seconds, type Count } from './burn-rate.ts';
 
-/** One look at the last window: what the edge counted (`null`: the analytics did not answer), what the canary got. */
-export interface Sample {
-  /** Epoch ms. */
-  readonly at: number;
-  readonly edge: { readonly requests: number; readonly failed: number } | null;
-  readonly canary: { readonly requests: number; readonly failed: number; readonly firstFailedAt: number | null };
+/** Names that stay: pages, filters and reports are built on them. Those of the PRD carry its names. */
+export const ALERTS = {
+  workerDown: 'critical',
+  highErrorRate: 'critical',
+  wrongBytes: 'critical',
+  foreignObject: 'critical',
+  noData: 'critical',
+  tooSlow: 'critical',
+  highResponseTime: 'warning',
+  lowSuccessRate: 'warning',
+} as const;
+export type AlertRule = keyof typeof ALERTS;
+
+/** A trouble, and the alert that it fires. */
+export interface Finding {
+  readonly rule: AlertRule;
+  readonly trouble: Trouble;
 }
-
-/** A canary has fewer requests than the public: a few failures, not one, tell chance from trouble. */
-const CANARY_MINIMUM = 8;
-const CANARY_FAILURES = 3;
 
 /**
- * Judges the newest sample. Shares of failed requests count only above a floor of requests, since one failure
- * among three says nothing; and data that stopped coming is trouble of its own.
+ * Whether somebody has been silent for too long. `observedSince` is when this process began to look, or woke up: it
+ * has not observed the silence of an hour in which it slept.
  */
-export function judgeWindow(samples: readonly Sample[], limits: RolloutConfig['trouble']): Trouble | null {
-  const newest = samples.at(-1);
-  if (newest === undefined) return null;
-  const seconds = limits.windowMs / 1000;
-  const { edge, canary } = newest;
-  if (edge !== null && edge.requests >= limits.minimumRequests && edge.failed / edge.requests > limits.errorRate) {
-    const first = samples.find((sample) => (sample.edge?.failed ?? 0) > 0) ?? newest;
-    return {
-      measure: `error rate at the edge over ${seconds} s`,
-      measured: { rate: round(edge.failed / edge.requests), failed: edge.failed, requests: edge.requests },
-      expected: { rate: `<= ${limits.errorRate}` },
-      since: iso(Math.min(first.at, canary.firstFailedAt ?? first.at)),
-    };
-  }
-  if (
-    canary.requests >= CANARY_MINIMUM &&
-    canary.failed >= CANARY_FAILURES &&
-    canary.failed / canary.requests > limits.errorRate
-  ) {
-    return {
-      measure: `error rate of the canary's signed reads over ${seconds} s`,
-      measured: { rate: round(canary.failed / canary.requests), failed: canary.failed, requests: canary.requests },
-      expected: { rate: `<= ${limits.errorRate}` },
-      since: iso(canary.firstFailedAt ?? newest.at),
-    };
-  }
-  const lastData = samples.findLast((sample) => (sample.edge?.requests ?? 0) > 0);
-  const quietSince = lastData?.at ?? samples[0]?.at ?? newest.at;
-  if (newest.at - quietSince > limits.silenceMs) {
-    return {
-      measure: 'no data from the analytics',
-      measured: { silentMs: newest.at - quietSince },
-      expected: { silentMs: `<= ${limits.silenceMs}` },
-      since: iso(quietSince),
-    };
-  }
-  return null;
+export function judgeSilence(
+  who: string,
+  heard: { readonly lastAt: number | null; readonly observedSince: number; readonly lastError: string | null },
+  silenceMs: number,
+  now: number,
+): Trouble | null {
+  const since = Math.max(heard.lastAt ?? heard.observedSince, heard.observedSince);
+  if (now - since <= silenceMs) return null;
+  return {
+    measure: `no data from ${who} for ${seconds(now - since)}`,
+    measured: { silentMs: now - since, lastError: heard.lastError },
+    expected: { silentMs: `<= ${silenceMs}` },
+    since: new Date(since).toISOString(),
+  };
 }
 
-const iso = (at: number): string => new Date(at).toISOString();
-const round = (rate: number): number => Math.round(rate * 10_000) / 10_000;
+/**
+ * Whether the canary's reads are slow, told from the share above a limit: p95 is above it exactly when more than 5 %
+ * are. Both windows must be, and a floor of slow reads holds back a stall of a second or two.
+ */
+export function judgeSlowness(
+  limitMs: number,
+  windows: { readonly long: Count; readonly short: Count; readonly longMs: number; readonly shortMs: number },
+  limits: Pick<RolloutConfig['trouble'], 'responseTime' | 'minimumRequests'>,
+  now: number,
+): Trouble | null {
+  const { percentile, minimumSlow } = limits.responseTime;
+  const { long, short } = windows;
+  if (long.requests < limits.minimumRequests || long.failed < minimumSlow) return null;
+  if (!isSlow(long, percentile) || !isSlow(short, percentile)) return null;
+  const p = `p${Math.round(percentile * 1000) / 10}`;
+  return {
+    measure: `${p} of the canary's signed reads over ${seconds(windows.longMs)} and ${seconds(windows.shortMs)}`,
+    measured: { [`slowerThan${limitMs}Ms`]: long.failed, reads: long.requests },
+    expected: { [`${p}Ms`]: `<= ${limitMs}` },
+    since: new Date(long.firstFailedAt ?? now).toISOString(),
+  };
+}
+
+/** In a count of slow reads, `failed` are the slow ones. */
+export const isSlow = ({ requests, failed }: Count, percentile: number): boolean =>
+  requests > 0 && failed / requests > 1 - percentile;

@@ -40,6 +40,19 @@ const tierLimits = v.strictObject({
   liveUrls: count,
 });
 
+/** One rule on the error budget: it must burn so many times too fast over a long and over a short window. */
+const burnRate = v.pipe(
+  v.strictObject({
+    name,
+    /** Windows as the plan has them, ms; a rehearsal shortens them as it shortens `durations.monitor`. */
+    longMs: v.pipe(v.number(), v.minValue(1)),
+    shortMs: v.pipe(v.number(), v.minValue(1)),
+    factor: v.pipe(v.number(), v.minValue(1)),
+    action: v.picklist(['roll back', 'warn']),
+  }),
+  v.check(({ longMs, shortMs }) => shortMs < longMs, 'expected shortMs to be shorter than longMs'),
+);
+
 const environment = v.strictObject({
   worker: v.strictObject({
     name,
@@ -208,15 +221,25 @@ export const rolloutConfigSchema = v.strictObject({
     browser: v.strictObject({ lcpMs: positive, cls: positive, previewStartMs: positive }),
     stagingTolerance: v.strictObject({ factor: v.pipe(v.number(), v.minValue(1)), plusMs: positive }),
   }),
-  /** When the cutover counts as in trouble. */
+  /** When production counts as in trouble from the cutover on (docs/monitoring.md). */
   trouble: v.strictObject({
-    /** Share of failed requests in a window, between 0 and 1. */
-    errorRate: positive,
-    windowMs: positive,
-    /** Windows with fewer requests than this are no evidence either way. */
-    minimumRequests: v.pipe(v.number(), v.integer(), v.minValue(1)),
-    /** No data at all for so long counts as trouble. */
-    silenceMs: positive,
+    /** How fast the error budget, `targets.errorRate`, may burn. */
+    burnRates: v.pipe(v.array(burnRate), v.minLength(1)),
+    /** A long window with fewer requests, or fewer failed ones, than these is no evidence either way. */
+    minimumRequests: count,
+    minimumFailed: count,
+    /** No data at all for so long counts as trouble, ms. */
+    silenceMs: v.pipe(v.number(), v.minValue(1)),
+    /** The canary's signed reads, judged over the windows of the first of `burnRates`. */
+    responseTime: v.strictObject({
+      /** The share of reads that must be faster, between 0 and 1: 0.95 is p95. */
+      percentile: v.pipe(v.number(), v.gtValue(0), v.ltValue(1)),
+      /** Slower than this warns, ms; slower than that is trouble, ms. */
+      warnMs: positive,
+      rollBackMs: positive,
+      /** Fewer slow reads than these are a hiccup of the network. */
+      minimumSlow: count,
+    }),
   }),
   rolloutSteps: v.pipe(v.array(v.pipe(v.number(), v.minValue(0), v.maxValue(100))), v.minLength(1)),
   durations: v.strictObject({

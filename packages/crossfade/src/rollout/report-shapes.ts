@@ -31,6 +31,17 @@ export interface ProductionMetrics {
   system: Measured<'cpuUsage' | 'memoryUsage' | 'networkLatency' | 'databaseConnections'>;
 }
 
+type Firing<Names extends string> = Record<Names, boolean | null>;
+
+/** `true`: firing. `null`: nothing measures it. Beside the PRD's alerts are those of what needs no window. */
+export interface ProductionAlerts {
+  critical: Firing<
+    'workerDown' | 'highErrorRate' | 'quotaExceeded' | 'wrongBytes' | 'foreignObject' | 'noData' | 'tooSlow'
+  >;
+  warning: Firing<'highResponseTime' | 'highCostRate' | 'lowSuccessRate'>;
+  info: Firing<'highUsage' | 'newUserSignup' | 'largeUpload'>;
+}
+
 /** `true`: removed and proven gone. */
 export interface LegacySystems {
   supabase: Proven<'s3Credentials' | 'storageBuckets' | 'oldMigrations'>;
