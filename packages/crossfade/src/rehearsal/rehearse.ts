@@ -15,7 +15,7 @@ import { createProviders } from '../providers/create-providers.ts';
 import type { Check } from '../rollout/plan.ts';
 import { createAudienceControl } from './audience-control.ts';
 import { countTraffic, withAudience } from './audience-steps.ts';
-import { publishFrontend } from '../phases/environment/frontend-step.ts';
+import { deployedFrontend, publishFrontend } from '../phases/environment/frontend-step.ts';
 import { createPlatformClock } from './platform-clock.ts';
 import { withOperator } from './operator.ts';
 import type { Places } from './places.ts';
@@ -99,7 +99,8 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     });
     undo.push(() => providers.close());
     // Production's front end is the app's own release, which this rollout finds in place.
-    await publishFrontend(config, providers, 'production', say, 'before');
+    if ((await deployedFrontend(config, providers, 'production')) === null)
+      await publishFrontend(config, providers, 'production', say, 'before');
     const evidenceFolder = join(places.evidence, state.rollout);
     const sentinel = createSentinel();
     const driven: ControllerOptions = {
