@@ -77,6 +77,12 @@ const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floo
 
 const unplanted = (reason: string): Failure => ({ reason, planted: false });
 
+/** `ECONNREFUSED`, `UND_ERR_SOCKET`; an abort's code is a number, so its name says more. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'error';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
+
 /** A failed request whose reason is already counted: the rest of the action is left out. */
 class Failed extends Error {}
 
@@ -153,9 +159,7 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
         if (wrong !== null) failure = `${what} ${wrong} ${side}`;
       }
     } catch (error) {
-      const code =
-        error instanceof Error && 'code' in error ? String(error.code) : error instanceof Error ? error.name : 'error';
-      failure = `${what} ${code} ${side}`;
+      failure = `${what} ${codeOf(error)} ${side}`;
     }
     const planted = answer?.planted ?? false;
     world.count(side, performance.now() - intended, failure === null ? null : { reason: failure, planted });
