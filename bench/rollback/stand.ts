@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startDatabaseServer } from '@crossfade/database-server';
@@ -44,6 +44,8 @@ export async function openStand(
   };
   try {
     const folder = await mkdtemp(join(tmpdir(), 'crossfade-bench-'));
+    // As root, Postgres runs as a user of its own, who must be able to pass.
+    await chmod(folder, 0o755);
     undo.push(() => rm(folder, { recursive: true, force: true }));
     const secret = randomBytes(24).toString('hex');
     undo.push(() => stopWorld(join(folder, 'world')));
