@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { audafactJourneys } from '@crossfade/crossfade/rehearsal/journeys';
-import { AUDIENCE_PER_SECOND } from '@crossfade/crossfade/rehearsal/audience-steps';
+import { USUAL_LOAD } from '@crossfade/crossfade/rehearsal/audience-steps';
 import { withOperator } from '@crossfade/crossfade/rehearsal/operator';
 import { rolloutPlan } from '@crossfade/crossfade/phases/plan';
 import type { Phase, RolloutPlan } from '@crossfade/crossfade/rollout/plan';
@@ -40,7 +40,7 @@ async function prepare(stand: Stand, plan: RolloutPlan): Promise<void> {
 }
 
 async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> {
-  const stand = await openStand(AUDIENCE_PER_SECOND, say, signal);
+  const stand = await openStand(USUAL_LOAD, say, signal);
   const results: RunResult[] = [];
   try {
     const plan = withOperator(
