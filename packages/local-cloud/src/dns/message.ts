@@ -57,9 +57,6 @@ export async function startDnsServer(
       if (made !== null) udp.send(packet.encode(encodeReply(made.query, made.reply)), client.port, client.address);
     });
   });
-  udp.bind(port, address);
-  await once(udp, 'listening');
-  const bound = udp.address().port;
   const tcp = net.createServer((socket) => {
     let received = Buffer.alloc(0);
     socket.on('error', () => socket.destroy());
@@ -77,10 +74,15 @@ export async function startDnsServer(
       });
     });
   });
-  tcp.listen(bound, address);
+  tcp.listen(port, address);
   await once(tcp, 'listening');
+  const listening = tcp.address();
+  if (listening === null || typeof listening === 'string') throw new Error('the DNS server listens on no TCP port');
+  // In this order: of TCP's ports many are in use on a busy machine, of UDP's few.
+  udp.bind(listening.port, address);
+  await once(udp, 'listening');
   return {
-    address: `${address}:${bound}`,
+    address: `${address}:${listening.port}`,
     async close() {
       await Promise.all([
         new Promise<void>((resolve) => udp.close(() => resolve())),
