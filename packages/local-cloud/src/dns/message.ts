@@ -76,15 +76,15 @@ export async function startDnsServer(
       });
     });
   });
-  // TCP chooses where any port will do: far more ports of its are taken than of UDP.
   tcp.listen(port, address);
   await once(tcp, 'listening');
   const listening = tcp.address();
-  const bound = listening === null || typeof listening === 'string' ? port : listening.port;
-  udp.bind(bound, address);
+  if (listening === null || typeof listening === 'string') throw new Error('the DNS server listens on no TCP port');
+  // In this order: of TCP's ports many are in use on a busy machine, of UDP's few.
+  udp.bind(listening.port, address);
   await once(udp, 'listening');
   return {
-    address: `${address}:${bound}`,
+    address: `${address}:${listening.port}`,
     async close() {
       closed = true;
       await Promise.all([
