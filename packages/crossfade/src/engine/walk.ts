@@ -4,6 +4,7 @@ import type { RolloutContext } from '../rollout/context.ts';
 import type { Check, Part, Phase, PhaseId, RolloutPlan, Sentinel, Step, Trouble } from '../rollout/plan.ts';
 import type { Verdict } from '../rollout/verdict.ts';
 import type { Durable } from './durable.ts';
+import { startObservedDeadline } from './observed-deadline.ts';
 import { rollBack, compensate } from './roll-back.ts';
 
 export interface Walk {
@@ -72,18 +73,11 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
   const context = walk.contextFor(phase.id, stop.signal);
   const guarded = phase.rollback !== null;
   if (guarded) walk.sentinel.start(context);
-  // The deadline counts the time that this process observed: a controller that was down for an hour has not
-  // seen the phase take an hour.
-  const timer = new AbortController();
-  const deadline = new Promise<PartResult>((resolve) => {
-    const timeout = setTimeout(
-      () =>
-        resolve({ ok: false, reason: `${phase.title}: not done within ${phase.deadlineMs / 1000} s`, trouble: null }),
-      phase.deadlineMs,
-    );
-    timer.signal.addEventListener('abort', () => clearTimeout(timeout));
-  });
-  const interruptions: Promise<PartResult>[] = [deadline];
+  // The deadline counts the time that this process observed: a controller that was down, or asleep, for an hour has
+  // not seen the phase take an hour.
+  const deadline = startObservedDeadline(phase.deadlineMs);
+  const late = `${phase.title}: not done within ${phase.deadlineMs / 1000} s`;
+  const interruptions: Promise<PartResult>[] = [deadline.over.then(() => ({ ok: false, reason: late, trouble: null }))];
   if (guarded) {
     interruptions.push(
       walk.sentinel.trouble.then((trouble) => ({ ok: false, reason: `trouble: ${trouble.measure}`, trouble })),
@@ -101,7 +95,7 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
     }
     return { ok: true };
   } finally {
-    timer.abort();
+    deadline.stop();
     stop.abort(new Error('the phase is over'));
   }
 }
