@@ -60,19 +60,20 @@ export function servedAgain(): RollbackStep {
   };
 }
 
+/** Alerts whose last word is that they fired. */
 async function resolveAlerts(context: RolloutContext): Promise<void> {
-  const history = await context.history();
-  const resolved = new Set(history.flatMap((event) => (event.kind === 'alert.resolved' ? [event.data.rule] : [])));
-  for (const event of history) {
-    if (event.kind !== 'alert.fired' || resolved.has(event.data.rule)) continue;
-    const { rule } = event.data;
+  const firing = new Map<string, number>();
+  for (const event of await context.history()) {
+    if (event.kind === 'alert.fired') firing.set(event.data.rule, event.seq);
+    if (event.kind === 'alert.resolved') firing.delete(event.data.rule);
+  }
+  for (const [rule, seq] of firing)
     await context.record({
       kind: 'alert.resolved',
       data: { rule, measured: { failed: 0 } },
       subject: rule,
-      key: `alert/${rule}/resolved`,
+      key: `alert/${rule}/${seq}/resolved`,
     });
-  }
 }
 
 export async function prove(context: RolloutContext, troubleSince: string): Promise<RollbackProof> {
