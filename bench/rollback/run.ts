@@ -2,10 +2,11 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { audafactJourneys } from '@crossfade/crossfade/rehearsal/journeys';
-import { AUDIENCE_PER_SECOND } from '@crossfade/crossfade/rehearsal/audience-steps';
+import { USUAL_LOAD } from '@crossfade/crossfade/rehearsal/audience-steps';
 import { withOperator } from '@crossfade/crossfade/rehearsal/operator';
 import { rolloutPlan } from '@crossfade/crossfade/phases/plan';
 import type { Phase, RolloutPlan } from '@crossfade/crossfade/rollout/plan';
+import { errorText } from '@crossfade/crossfade/rollout/error-text';
 import { figuresOf, missed, table } from './figures.ts';
 import { runOnce, type RunResult, type Share } from './one-run.ts';
 import { openStand, type Stand } from './stand.ts';
@@ -39,7 +40,7 @@ async function prepare(stand: Stand, plan: RolloutPlan): Promise<void> {
 }
 
 async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> {
-  const stand = await openStand(AUDIENCE_PER_SECOND, say, signal);
+  const stand = await openStand(USUAL_LOAD, say, signal);
   const results: RunResult[] = [];
   try {
     const plan = withOperator(
@@ -72,8 +73,18 @@ async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => stop.abort(new Error('interrupted')));
+
+function options(): { runs: number; json: string | null } {
+  try {
+    return readOptions();
+  } catch (error) {
+    process.stderr.write(`${errorText(error)}\n${USAGE}\n`);
+    process.exit(2);
+  }
+}
+
+const { runs, json } = options();
 try {
-  const { runs, json } = readOptions();
   const results = await measure(runs, stop.signal);
   const figures = SHARES.map((share) => figuresOf(share, results));
   const wrong = figures.flatMap(missed);
@@ -82,7 +93,7 @@ try {
   if (json !== null) await writeFile(json, `${JSON.stringify({ figures, missed: wrong, results }, null, 2)}\n`);
   process.exitCode = wrong.length === 0 ? 0 : 1;
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+  process.stderr.write(`${errorText(error)}\n`);
   process.exitCode = stop.signal.aborted ? 130 : 1;
 }
 process.exit();

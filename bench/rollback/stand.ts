@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startDatabaseServer } from '@crossfade/database-server';
 import { heartbeat, startWorld, stopWorld } from '@crossfade/local-cloud';
+import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
 import type { World } from '@crossfade/local-cloud/world';
 import { DEFAULT_CONFIG, loadConfig } from '@crossfade/crossfade/cli/load-config';
 import { openController, type Controller } from '@crossfade/crossfade/engine/controller';
@@ -33,17 +34,15 @@ export interface Stand {
 }
 
 /** Starts the rehearsal's cloud, the engine's database and the providers, as `rehearse` does. */
-export async function openStand(
-  audiencePerSecond: number,
-  say: (line: string) => void,
-  signal: AbortSignal,
-): Promise<Stand> {
+export async function openStand(load: AudienceLoad, say: (line: string) => void, signal: AbortSignal): Promise<Stand> {
   const undo: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (let action = undo.pop(); action !== undefined; action = undo.pop()) await action();
   };
   try {
     const folder = await mkdtemp(join(tmpdir(), 'crossfade-bench-'));
+    // As root, Postgres runs as a user of its own, who must be able to pass.
+    await chmod(folder, 0o755);
     undo.push(() => rm(folder, { recursive: true, force: true }));
     const secret = randomBytes(24).toString('hex');
     undo.push(() => stopWorld(join(folder, 'world')));
@@ -62,7 +61,7 @@ export async function openStand(
     const config = await loadConfig(DEFAULT_CONFIG, worldEnv(world, secret));
     const providers = createProviders(config, {
       clock: createPlatformClock(world.controlUrl),
-      audience: createAudienceControl(world.controlUrl, audiencePerSecond),
+      audience: createAudienceControl(world.controlUrl, load),
       supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import * as v from 'valibot';
+import { audienceLoad } from './audience/load.ts';
 import type { AudienceProcess } from './audience/process.ts';
 import { faultSchema, type Faults } from './faults.ts';
 import type { Pages } from './pages.ts';
@@ -45,8 +46,7 @@ export async function startControlApi(
     return context.json({ ok: true });
   });
   app.post('/audience/start', async (context) => {
-    const { ratePerSecond } = v.parse(v.object({ ratePerSecond: v.number() }), await context.req.json());
-    await parts.audience().start(ratePerSecond);
+    await parts.audience().start(v.parse(audienceLoad, await context.req.json()));
     return context.json({ ok: true });
   });
   app.post('/audience/stop', async (context) => {

@@ -54,11 +54,11 @@ export const scenarios: readonly Scenario[] = [
   },
   {
     name: 'api-outage',
-    summary: "Cloudflare's API and its analytics answer 503 for 4 s while DNS is switched",
+    summary: "Cloudflare's API and its analytics answer 503 for 3 s while DNS is switched",
     expected: { ...completed, staged: [/^planted: api-outage/] },
     async play(event, stage) {
       if (event.kind === 'step.started' && event.subject === 'dns.switch')
-        await stage.plant({ kind: 'api-outage', answer: '503', seconds: 4 });
+        await stage.plant({ kind: 'api-outage', answer: '503', seconds: 3 });
     },
   },
   {

@@ -79,6 +79,7 @@ describe('a mistake at the keyboard', () => {
     ['an unknown one among all', ['rehearse', '--all', '--scenario', 'smooth,x'], '"x"', 'CROSSFADE_SCENARIO_UNKNOWN'],
     ['all, and resumed', ['rehearse', '--all', '--resume'], 'from its beginning', 'CROSSFADE_NOTHING_TO_RESUME'],
     ['a rate that is none', ['rehearse', '--rate', 'fast'], '"fast" is no rate', 'CROSSFADE_RATE_INVALID'],
+    ['no number of pieces', ['rehearse', '--pieces', '0'], '"0" is no number', 'CROSSFADE_PIECES_INVALID'],
     ['a port that is none', ['rehearse', '--port', '99999'], '"99999" is no port', 'CROSSFADE_PORT_INVALID'],
     ['a missing config', ['rehearse', '--config', 'no.ts'], 'there is no config file at', 'CROSSFADE_CONFIG_MISSING'],
     ['a report nowhere', ['rehearse', '--report', 'no/such/x.json'], 'no writable folder', 'CROSSFADE_REPORT_FOLDER'],

@@ -11,6 +11,7 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --scenario NAME           smooth (default); an unknown name shows them all
       --all                     each scenario after the other, and a table; with --scenario A,B only these
       --rate N                  arrivals a second in the audience (default: 60)
+      --pieces N                ranges that each listener reads of a track (default: 1)
       --exit                    end when the rollout has ended (otherwise the page stays until Ctrl-C)
       --report FILE             write the report of the rollout
       --resume                  go on with the rehearsal that was interrupted
@@ -53,6 +54,7 @@ const OPTIONS = {
   scenario: { type: 'string' },
   all: { type: 'boolean' },
   rate: { type: 'string' },
+  pieces: { type: 'string' },
   exit: { type: 'boolean' },
   report: { type: 'string' },
   resume: { type: 'boolean' },

@@ -7,7 +7,7 @@ import type { Scenario } from '../rehearsal/scenario.ts';
 import { STAGE } from '../rehearsal/stage.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
-import { chosenRate, chosenScenarios, demandFolderOf } from './rehearse-needs.ts';
+import { chosenLoad, chosenScenarios, demandFolderOf } from './rehearse-needs.ts';
 import { journalBeside } from './report-files.ts';
 import { printScenarioTable, type ScenarioRow } from './scenario-table.ts';
 import { runCrossfade } from './supervise.ts';
@@ -45,7 +45,7 @@ export interface AllRehearsed {
 /** `crossfade rehearse --all`: each scenario after the other, each in a process of its own, and a table of them. */
 export async function rehearseAll(flags: CommandFlags): Promise<number> {
   const scenarios = chosenScenarios(flags.scenario);
-  chosenRate(flags.rate);
+  chosenLoad(flags);
   if (flags.report !== undefined) await demandFolderOf(flags.report);
   if (flags.resume === true) {
     throw new UserError(
@@ -94,6 +94,7 @@ async function playOne(scenario: Scenario, flags: CommandFlags, report: string):
       report,
       ...(flags.config === undefined ? [] : ['--config', flags.config]),
       ...(flags.rate === undefined ? [] : ['--rate', flags.rate]),
+      ...(flags.pieces === undefined ? [] : ['--pieces', flags.pieces]),
       ...(flags.port === undefined ? [] : ['--port', flags.port]),
     ],
     'stderr',

@@ -22,7 +22,7 @@ import { createTerminalView } from './terminal-view.ts';
 export async function rehearseCommand(flags: CommandFlags): Promise<number> {
   if (flags.all === true) return (await import('./rehearse-all.ts')).rehearseAll(flags);
   const places = await rehearsalPlaces(process.cwd());
-  const { scenario, port, audiencePerSecond } = await chooseRehearsal(flags, places);
+  const { scenario, port, audienceLoad } = await chooseRehearsal(flags, places);
   if (scenario.supervised === true && !isSupervised()) return supervise(process.argv.slice(2));
   const stop = new AbortController();
   const interruption = new Error('interrupted');
@@ -49,7 +49,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     const opening = openRehearsal({
       scenario,
       resume: flags.resume === true,
-      audiencePerSecond,
+      audienceLoad,
       places,
       loadConfig: (env) => loadConfig(flags.config ?? DEFAULT_CONFIG, env),
       journeys: audafactJourneys(),

@@ -1,9 +1,10 @@
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { scenarios } from '@crossfade/audafact/scenarios';
+import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
 import { attachWorld } from '@crossfade/local-cloud';
 import type { Places } from '../rehearsal/places.ts';
-import { AUDIENCE_PER_SECOND } from '../rehearsal/audience-steps.ts';
+import { USUAL_LOAD } from '../rehearsal/audience-steps.ts';
 import { isAlive, readRunState } from '../rehearsal/run-state.ts';
 import type { Scenario } from '../rehearsal/scenario.ts';
 import { EXIT } from './exit-codes.ts';
@@ -22,8 +23,7 @@ export const DEFAULT_PORT = 4400;
 export interface RehearsalChoice {
   readonly scenario: Scenario;
   readonly port: { readonly port: number; readonly fixed: boolean };
-  /** Arrivals a second. */
-  readonly audiencePerSecond: number;
+  readonly audienceLoad: AudienceLoad;
 }
 
 /** Everything that can be known to be wrong before anything is started. @throws UserError */
@@ -61,7 +61,7 @@ export async function chooseRehearsal(flags: CommandFlags, places: Places): Prom
   const choice = {
     scenario: chosenScenario(resumed ?? flags.scenario ?? 'smooth'),
     port: chosenPort(flags.port),
-    audiencePerSecond: chosenRate(flags.rate),
+    audienceLoad: chosenLoad(flags),
   };
   if (flags.report !== undefined) await demandFolderOf(flags.report);
   await configPath(flags.config ?? DEFAULT_CONFIG);
@@ -107,15 +107,26 @@ export function chosenScenarios(names: string | undefined): readonly Scenario[] 
 }
 
 /** @throws UserError */
-export function chosenRate(text: string | undefined): number {
-  if (text === undefined) return AUDIENCE_PER_SECOND;
-  const rate = Number(text);
-  if (rate >= 1 && rate <= 10_000) return rate;
-  throw new UserError(
-    'CROSSFADE_RATE_INVALID',
-    `${JSON.stringify(text)} is no rate`,
-    'name a number of arrivals a second, from 1 to 10000',
-  );
+export function chosenLoad({ rate, pieces }: Pick<CommandFlags, 'rate' | 'pieces'>): AudienceLoad {
+  const load = {
+    ratePerSecond: rate === undefined ? USUAL_LOAD.ratePerSecond : Number(rate),
+    pieces: pieces === undefined ? USUAL_LOAD.pieces : Number(pieces),
+  };
+  if (!(load.ratePerSecond >= 1 && load.ratePerSecond <= 10_000)) {
+    throw new UserError(
+      'CROSSFADE_RATE_INVALID',
+      `${JSON.stringify(rate)} is no rate`,
+      'name a number of arrivals a second, from 1 to 10000',
+    );
+  }
+  if (!(Number.isInteger(load.pieces) && load.pieces >= 1 && load.pieces <= 1000)) {
+    throw new UserError(
+      'CROSSFADE_PIECES_INVALID',
+      `${JSON.stringify(pieces)} is no number of pieces`,
+      'name a whole number, from 1 to 1000',
+    );
+  }
+  return load;
 }
 
 /** @throws UserError */

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
 import type { AudienceProvider } from '../providers/providers.ts';
 
 const stats = v.object({
@@ -26,7 +27,7 @@ const uploads = v.array(
 );
 
 /** The audience of the local cloud, driven through its control API. */
-export function createAudienceControl(controlUrl: string, ratePerSecond: number): AudienceProvider {
+export function createAudienceControl(controlUrl: string, load: AudienceLoad): AudienceProvider {
   const ask = async (path: string, body?: unknown): Promise<unknown> => {
     const response = await fetch(`${controlUrl}/audience/${path}`, {
       method: body === undefined ? 'GET' : 'POST',
@@ -37,7 +38,7 @@ export function createAudienceControl(controlUrl: string, ratePerSecond: number)
   };
   return {
     async start() {
-      await ask('start', { ratePerSecond });
+      await ask('start', load);
     },
     async stop() {
       await ask('stop', {});

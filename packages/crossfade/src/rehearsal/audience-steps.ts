@@ -1,10 +1,11 @@
+import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
 import type { Controller } from '../engine/controller.ts';
 import type { Providers } from '../providers/providers.ts';
 import type { RolloutPlan } from '../rollout/plan.ts';
 import { verdict } from '../rollout/verdict.ts';
 
-/** Arrivals a second unless another rate is named; each makes one or two requests. */
-export const AUDIENCE_PER_SECOND = 60;
+/** Unless another load is named; each arrival makes one or two requests then. */
+export const USUAL_LOAD: AudienceLoad = { ratePerSecond: 60, pieces: 1 };
 /** So long the audience's count is watched, to see whether it moves, ms. */
 const LOOK_MS = 400;
 

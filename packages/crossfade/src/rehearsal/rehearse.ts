@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findDatabaseServer, startDatabaseServer, type DatabaseServer } from '@crossfade/database-server';
 import { attachWorld, heartbeat, startWorld, stopWorld } from '@crossfade/local-cloud';
+import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
 import type { World } from '@crossfade/local-cloud/world';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { thisOperator } from '../engine/operator-session.ts';
@@ -15,7 +16,7 @@ import { createProviders } from '../providers/create-providers.ts';
 import type { Check } from '../rollout/plan.ts';
 import { createAudienceControl } from './audience-control.ts';
 import { countTraffic, withAudience } from './audience-steps.ts';
-import { publishFrontend } from '../phases/environment/frontend-step.ts';
+import { deployedFrontend, publishFrontend } from '../phases/environment/frontend-step.ts';
 import { createPlatformClock } from './platform-clock.ts';
 import { withOperator } from './operator.ts';
 import type { Places } from './places.ts';
@@ -33,8 +34,7 @@ const HEARTBEAT_EVERY_MS = 15_000;
 export interface RehearsalOptions {
   readonly scenario: Scenario;
   readonly resume: boolean;
-  /** Arrivals a second in the audience. */
-  readonly audiencePerSecond: number;
+  readonly audienceLoad: AudienceLoad;
   readonly places: Places;
   readonly loadConfig: (env: Env) => Promise<RolloutConfig>;
   readonly journeys: readonly Check[];
@@ -94,12 +94,13 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     const config = scenario.change?.(loaded) ?? loaded;
     const providers = createProviders(config, {
       clock: createPlatformClock(world.controlUrl),
-      audience: createAudienceControl(world.controlUrl, options.audiencePerSecond),
+      audience: createAudienceControl(world.controlUrl, options.audienceLoad),
       supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());
     // Production's front end is the app's own release, which this rollout finds in place.
-    await publishFrontend(config, providers, 'production', say, 'before');
+    if ((await deployedFrontend(config, providers, 'production')) === null)
+      await publishFrontend(config, providers, 'production', say, 'before');
     const evidenceFolder = join(places.evidence, state.rollout);
     const sentinel = createSentinel();
     const driven: ControllerOptions = {

@@ -5,12 +5,13 @@ import { Agent } from 'undici';
 import type { World } from '../world.ts';
 import { createDevice, type AcceptedUpload, type DeviceUser, type Surroundings, type Track } from './device.ts';
 import { createNameCache } from './name-cache.ts';
+import type { AudienceLoad } from './load.ts';
 import { createTally, type AudienceStats } from './tally.ts';
 
 const DEVICES = 40;
 
 export interface Audience {
-  start(ratePerSecond: number): Promise<void>;
+  start(load: AudienceLoad): Promise<void>;
   /** No new arrivals; resolves when those on their way have ended. */
   stop(): Promise<void>;
   stats(): AudienceStats;
@@ -70,12 +71,13 @@ export async function createAudience(world: World): Promise<Audience> {
   let writing: Promise<void> = Promise.resolve();
   const onTheWay = new Set<Promise<void>>();
 
-  async function makeDevices(): Promise<void> {
+  async function makeDevices(pieces: number): Promise<void> {
     const tracks = await readTracks(production);
     const surroundings = (resolve: Surroundings['resolve']): Surroundings => ({
       mediaOrigin: `http://media.${world.cloudflare.zoneName}:${world.httpPort}`,
       supabase: { url: production.url, anonKey: production.anonKey, bucket: production.bucket },
       tracks,
+      pieces,
       connectionTo,
       resolve,
       count: tally.count,
@@ -93,9 +95,9 @@ export async function createAudience(world: World): Promise<Audience> {
   }
 
   return {
-    async start(ratePerSecond) {
+    async start({ ratePerSecond, pieces }) {
       if (timer !== null) return;
-      if (devices.length === 0) await makeDevices();
+      if (devices.length === 0) await makeDevices(pieces);
       tally.begin();
       const begun = performance.now();
       let arrived = 0;

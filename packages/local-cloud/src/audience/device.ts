@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Dispatcher } from 'undici';
 import { request } from 'undici';
+import { HABITS, playlistOf, type Tier } from './habits.ts';
 import type { Failure, Side } from './tally.ts';
 
 export interface Track {
@@ -21,7 +22,7 @@ export interface DeviceUser {
   readonly id: string;
   readonly email: string;
   readonly password: string;
-  readonly tier: 'free' | 'pro' | 'enterprise';
+  readonly tier: Tier;
 }
 
 /** What a device needs of the world around it. */
@@ -30,6 +31,8 @@ export interface Surroundings {
   readonly mediaOrigin: string;
   readonly supabase: { readonly url: string; readonly anonKey: string; readonly bucket: string };
   readonly tracks: readonly Track[];
+  /** So many ranges of a track are read, one after the other. */
+  readonly pieces: number;
   readonly connectionTo: (address: string) => Dispatcher;
   readonly resolve: (name: string) => Promise<string>;
   readonly count: (side: Side, latencyMs: number, failure: Failure | null) => void;
@@ -37,7 +40,9 @@ export interface Surroundings {
 }
 
 const TIMEOUT_MS = 10_000;
+/** What a listener who looks in reads of a track, and one who plays on reads at a time, bytes. */
 const FIRST_BYTES = 64 * 1024;
+const PIECE_BYTES = 16 * 1024;
 /** Files up to this size are now and then read whole and their bytes compared. */
 const WHOLE_BYTES = 256 * 1024;
 /** Share of previews and uploads whose timing is told. */
@@ -45,25 +50,6 @@ const TOLD_SHARE = 0.1;
 const TOKEN_EARLY_MS = 5 * 60_000;
 /** What a scenario's Worker puts on the answers that it spoils. */
 const PLANTED_HEADER = 'x-planted-by';
-
-/**
- * What one listener keeps playing, and how much they upload: within the limits of their tier, as real ones are who
- * have a handful of tracks on their mind. Links of the same tracks are asked for again and again.
- */
-const HABITS: Readonly<
-  Record<DeviceUser['tier'], { tracks: number; small: number; uploads: number; replayed: number }>
-> = {
-  free: { tracks: 1, small: 1, uploads: 1, replayed: 1 },
-  pro: { tracks: 5, small: 2, uploads: 20, replayed: 2 },
-  enterprise: { tracks: 30, small: 10, uploads: 200, replayed: 12 },
-};
-
-function shuffled<Item>(items: readonly Item[]): Item[] {
-  return items
-    .map((item) => ({ item, at: Math.random() }))
-    .toSorted((a, b) => a.at - b.at)
-    .map(({ item }) => item);
-}
 
 interface Answer {
   readonly status: number;
@@ -76,6 +62,12 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const pick = <Item>(items: readonly Item[]): Item | undefined => items[Math.floor(Math.random() * items.length)];
 
 const unplanted = (reason: string): Failure => ({ reason, planted: false });
+
+/** `ECONNREFUSED`, `UND_ERR_SOCKET`; an abort's code is a number, so its name says more. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'error';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+}
 
 /** A failed request whose reason is already counted: the rest of the action is left out. */
 class Failed extends Error {}
@@ -153,9 +145,7 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
         if (wrong !== null) failure = `${what} ${wrong} ${side}`;
       }
     } catch (error) {
-      const code =
-        error instanceof Error && 'code' in error ? String(error.code) : error instanceof Error ? error.name : 'error';
-      failure = `${what} ${code} ${side}`;
+      failure = `${what} ${codeOf(error)} ${side}`;
     }
     const planted = answer?.planted ?? false;
     world.count(side, performance.now() - intended, failure === null ? null : { reason: failure, planted });
@@ -217,16 +207,26 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     const address = await world.resolve(host);
     const side = await sideOf(address, intended);
     const url = await readUrl(side, address, key, intended);
-    const length = Math.min(size, FIRST_BYTES);
-    await counted('GET media', side, intended, address, url, {
-      headers: whole ? {} : { range: `bytes=0-${length - 1}` },
-      expect: whole ? [200] : [206],
-      judge: ({ body }) => {
-        if (whole) return sha256(body) === expected ? null : 'wrong bytes';
-        return body.byteLength === length ? null : 'truncated';
-      },
-    });
+    if (whole) {
+      await counted('GET media', side, intended, address, url, {
+        expect: [200],
+        judge: ({ body }) => (sha256(body) === expected ? null : 'wrong bytes'),
+      });
+    } else await play(side, address, url, size, intended);
     tell(address, side, 'preview-start', performance.now() - intended);
+  }
+
+  /** As a player does: by one link, one range after the other. */
+  async function play(side: Side, address: string, url: string, size: number, intended: number): Promise<void> {
+    const most = world.pieces === 1 ? FIRST_BYTES : PIECE_BYTES;
+    for (let piece = 0, start = 0; piece < world.pieces && start < size; piece++, start += most) {
+      const length = Math.min(size - start, most);
+      await counted('GET media', side, piece === 0 ? intended : performance.now(), address, url, {
+        headers: { range: `bytes=${start}-${start + length - 1}` },
+        expect: [206],
+        judge: ({ body }) => (body.byteLength === length ? null : 'truncated'),
+      });
+    }
   }
 
   async function upload(intended: number): Promise<void> {
@@ -301,10 +301,8 @@ export function createDevice(user: DeviceUser, world: Surroundings) {
     world.uploaded(accepted);
   }
 
-  const { tracks: most, small: fewest, uploads: mostUploads, replayed } = HABITS[user.tier];
-  const playable = shuffled(world.tracks.filter((track) => !track.isProOnly || user.tier !== 'free'));
-  const small = playable.filter((track) => track.sizeBytes <= WHOLE_BYTES).slice(0, fewest);
-  const playlist = [...small, ...playable.filter((track) => !small.includes(track)).slice(0, most - fewest)];
+  const { uploads: mostUploads, replayed } = HABITS[user.tier];
+  const { small, playlist } = playlistOf(user.tier, world.tracks, WHOLE_BYTES);
   return {
     /** One arrival; `intended` is its time by `performance.now()`. */
     async act(intended: number): Promise<void> {

@@ -9,10 +9,11 @@ if (file === undefined || process.send === undefined)
   throw new Error('started by the local cloud with the path of its world.json');
 const audience = await createAudience(JSON.parse(await readFile(file, 'utf8')) as World);
 
-async function answer({ method, ratePerSecond }: AudienceCall): Promise<unknown> {
+async function answer({ method, load }: AudienceCall): Promise<unknown> {
   switch (method) {
     case 'start':
-      return audience.start(ratePerSecond ?? 1);
+      if (load === undefined) throw new Error('how much is the audience to ask for?');
+      return audience.start(load);
     case 'stop':
       return audience.stop();
     case 'stats':

@@ -2,18 +2,19 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { AcceptedUpload } from './device.ts';
+import type { AudienceLoad } from './load.ts';
 import type { AudienceStats } from './tally.ts';
 
 export interface AudienceCall {
   readonly id: number;
   readonly method: 'start' | 'stop' | 'stats' | 'uploads';
-  readonly ratePerSecond?: number;
+  readonly load?: AudienceLoad;
 }
 type AudienceReply = { id: number; result: unknown } | { id: number; error: string } | { ready: true };
 
 export interface AudienceProcess {
   readonly pid: number;
-  start(ratePerSecond: number): Promise<void>;
+  start(load: AudienceLoad): Promise<void>;
   stop(): Promise<void>;
   stats(): Promise<AudienceStats>;
   uploads(): Promise<AcceptedUpload[]>;
@@ -42,18 +43,18 @@ export async function startAudienceProcess(worldFile: string): Promise<AudienceP
       reject(gone);
     });
   });
-  const call = (method: AudienceCall['method'], ratePerSecond?: number): Promise<unknown> =>
+  const call = (method: AudienceCall['method'], load?: AudienceLoad): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const id = ++calls;
       waiting.set(id, { resolve, reject });
-      child.send({ id, method, ...(ratePerSecond === undefined ? {} : { ratePerSecond }) }, (error) => {
+      child.send({ id, method, ...(load === undefined ? {} : { load }) }, (error) => {
         if (error !== null) reject(error);
       });
     });
   await ready;
   return {
     pid: child.pid ?? 0,
-    start: async (ratePerSecond) => void (await call('start', ratePerSecond)),
+    start: async (load) => void (await call('start', load)),
     stop: async () => void (await call('stop')),
     // The child answers with what audience.ts returns; both are this folder's.
     stats: async () => (await call('stats')) as AudienceStats,

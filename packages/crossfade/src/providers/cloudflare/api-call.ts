@@ -10,6 +10,8 @@ const PROVIDER = 'Cloudflare';
 const TIMEOUT_MS = 30_000;
 /** A Worker's upload waits until its code has started. */
 const UPLOAD_TIMEOUT_MS = 60_000;
+/** With these pauses an API that is away for 3 s is waited for, and one that is gone is told within 7 s. */
+const ATTEMPTS = 6;
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -18,6 +20,8 @@ export interface CallOptions {
   readonly query?: Readonly<Record<string, string | number>>;
   /** Whether it may be made again after a passing fault; without it, every method but POST is. */
   readonly repeat?: boolean;
+  /** Fewer attempts than usual, for a question that whoever watches asks anew all the time. */
+  readonly attempts?: number;
   /** Values of the body that no error may quote. */
   readonly secrets?: readonly string[];
 }
@@ -79,12 +83,12 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
     return new ProviderError(PROVIDER, operation, { status: error.status, ...told, retryAfterMs, secrets: hidden });
   }
 
-  const again: CloudflareApi['again'] = (call) => retrying(call, undefined, pace);
+  const again: CloudflareApi['again'] = (call) => retrying(call, ATTEMPTS, pace);
 
   const callBare: CloudflareApi['callBare'] = (method, path, schema, options = {}) => {
-    const { repeat = method !== 'post' } = options;
+    const { repeat = method !== 'post', attempts = ATTEMPTS } = options;
     const ask = () => callOnce(method, path, schema, options);
-    return repeat ? again(ask) : ask();
+    return repeat ? retrying(ask, attempts, pace) : ask();
   };
 
   const callOnce: CloudflareApi['callBare'] = async (method, path, schema, options = {}) => {
