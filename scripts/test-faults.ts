@@ -1,7 +1,12 @@
-// `npm run test:faults`: staging is broken on purpose, once for each of its promises.
+// `npm run test:faults`: staging is broken on purpose, once for each of its promises; vendors fail at each call; the
+// controller is killed. With `--every-kill-point` (`npm run test:crashes`), only the last, at every point there is.
 import { spawnSync } from 'node:child_process';
 
-const { status } = spawnSync('vitest', ['run', '--config', 'vitest.faults.config.ts', ...process.argv.slice(2)], {
+const [first, ...rest] = process.argv.slice(2);
+const every = first === '--every-kill-point';
+const args = every ? ['crashes.faults.ts', ...rest] : process.argv.slice(2);
+const { status } = spawnSync('vitest', ['run', '--config', 'vitest.faults.config.ts', ...args], {
   stdio: 'inherit',
+  env: { ...process.env, ...(every ? { CROSSFADE_KILL_POINTS: 'all' } : {}) },
 });
 process.exitCode = status ?? 1;

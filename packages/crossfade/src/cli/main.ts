@@ -30,6 +30,7 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
                                 what comes after; each of these goes on where it was interrupted
       --env FILE  --dry-run     as above
       --as NAME                 who drives it (default: the system's user)
+      in a terminal, h holds before the next phase, g goes on, a aborts (asks first), ? lists them
   crossfade hold | approve | abort
                                 what the process that drives the rollout is told, from any machine
   crossfade approve GATE        signs for a gate's evidence as it is now

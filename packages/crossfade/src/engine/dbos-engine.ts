@@ -13,11 +13,11 @@ export interface DurableRun {
 }
 
 /**
- * DBOS recovers the workflows of the same executor and application version. The run is its own executor, so that no
- * other rollout in the same database is touched; the version is fixed, since a newer build of Crossfade must be able
- * to finish what an older one began.
+ * DBOS recovers the workflows of the same executor, by way of a queue that every process of the same application version
+ * reads. The run is both here, so that no other rollout in the same database is touched; it is no build's version, since
+ * a newer build of Crossfade must be able to finish what an older one began.
  */
-const APPLICATION_VERSION = 'crossfade-1';
+const versionOf = (run: string): string => `crossfade-1 ${run}`;
 
 let current: DurableRun | undefined;
 
@@ -63,7 +63,7 @@ export async function runDurably(run: DurableRun): Promise<WalkOutcome> {
     name: 'crossfade',
     systemDatabaseUrl: run.databaseUrl,
     executorID: run.run,
-    applicationVersion: APPLICATION_VERSION,
+    applicationVersion: versionOf(run.run),
     logLevel: 'error',
     runAdminServer: false,
   });

@@ -5,6 +5,7 @@ import type { Check, Part, Phase, PhaseId, RolloutPlan, Sentinel, Step, Trouble 
 import type { Verdict } from '../rollout/verdict.ts';
 import type { Decisions } from './decisions.ts';
 import type { Durable } from './durable.ts';
+import { startObservedDeadline } from './observed-deadline.ts';
 import { rollBack, compensate } from './roll-back.ts';
 
 export interface Walk {
@@ -130,19 +131,12 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
   const guarded = phase.rollback !== null;
   // It watches on when this phase is over.
   if (guarded) walk.sentinel.start(freshContext(walk, phase.id));
-  // The deadline counts the time that this process observed: a controller that was down for an hour has not
-  // seen the phase take an hour.
-  const timer = new AbortController();
-  const deadline = new Promise<PartResult>((resolve) => {
-    const timeout = setTimeout(
-      () =>
-        resolve({ ok: false, reason: `${phase.title}: not done within ${phase.deadlineMs / 1000} s`, trouble: null }),
-      phase.deadlineMs,
-    );
-    timer.signal.addEventListener('abort', () => clearTimeout(timeout));
-  });
+  // The deadline counts the time that this process observed: a controller that was down, or asleep, for an hour has
+  // not seen the phase take an hour.
+  const deadline = startObservedDeadline(phase.deadlineMs);
+  const late = `${phase.title}: not done within ${phase.deadlineMs / 1000} s`;
   const interruptions = [
-    deadline,
+    deadline.over.then((): PartResult => ({ ok: false, reason: late, trouble: null })),
     inTrouble(walk.decisions.aborted),
     ...(guarded ? [inTrouble(walk.sentinel.trouble)] : []),
   ].map((interruption) =>
@@ -164,7 +158,7 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
     }
     return { ok: true };
   } finally {
-    timer.abort();
+    deadline.stop();
     stop.abort(new Error('the phase is over'));
   }
 }

@@ -26,7 +26,7 @@ export function createProviders(
   const { staging, production } = config.environments;
   const { concurrency, partSizeBytes } = config.transfer;
   const { pace = 1 } = extras;
-  const dns = createDnsProvider(config.dns);
+  const dns = createDnsProvider(config.dns, pace);
   const http = createPublicHttp(config.dns.resolvers, pace);
   const database = {
     staging: createDatabaseProvider(staging.database.url, pace),

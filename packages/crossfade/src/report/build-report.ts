@@ -75,7 +75,7 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
     },
     cutover: cutover(events),
     traffic: traffic(of('traffic.counted').at(-1), claims),
-    rollback: rollback(of('rollback.decided')[0], of('rollback.finished').at(-1), claims),
+    rollback: rollback(of('rollback.decided').at(-1), of('rollback.finished').at(-1), claims),
     transfer: transfer(of('transfer.finished').at(-1), claims),
     metrics: metrics(
       of('metrics.sampled').findLast((event) => (event.data.metrics.worker.requestRate ?? 0) > 0),

@@ -7,6 +7,9 @@ import net from 'node:net';
 /** RFC 1035 §4.1.1 response codes, in the low bits of the flags. */
 export const RCODE = { noError: 0, serverFailure: 2, nameError: 3, refused: 5 } as const;
 
+/** How often a port is chosen that somebody takes meanwhile. */
+const PORTS_TRIED = 8;
+
 export interface DnsReply {
   readonly rcode: number;
   readonly answers: readonly Answer[];
@@ -76,13 +79,7 @@ export async function startDnsServer(
       });
     });
   });
-  // TCP chooses where any port will do: far more ports of its are taken than of UDP.
-  tcp.listen(port, address);
-  await once(tcp, 'listening');
-  const listening = tcp.address();
-  const bound = listening === null || typeof listening === 'string' ? port : listening.port;
-  udp.bind(bound, address);
-  await once(udp, 'listening');
+  const bound = await bindBoth(udp, tcp, address, port);
   return {
     address: `${address}:${bound}`,
     async close() {
@@ -93,6 +90,33 @@ export async function startDnsServer(
       ]);
     },
   };
+}
+
+/** Both on one port. Where any port will do, UDP chooses, again when TCP has no room there. */
+async function bindBoth(udp: dgram.Socket, tcp: net.Server, address: string, port: number): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    const wanted = port === 0 ? await freePort(address) : port;
+    tcp.listen(wanted, address);
+    try {
+      await once(tcp, 'listening');
+      udp.bind(wanted, address);
+      await once(udp, 'listening');
+      return wanted;
+    } catch (error) {
+      if (tcp.listening) await new Promise((resolve) => tcp.close(resolve));
+      if (port !== 0 || tries === PORTS_TRIED) throw error;
+    }
+  }
+}
+
+/** A UDP port that is free now. */
+async function freePort(address: string): Promise<number> {
+  const socket = dgram.createSocket('udp4');
+  socket.bind(0, address);
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return port;
 }
 
 /** Asks one server over UDP; `null` when it does not answer in time. */

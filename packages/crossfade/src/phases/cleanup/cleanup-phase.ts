@@ -15,7 +15,7 @@ function legacyQuietCheck(): Check {
     async run(context) {
       const history = await context.history();
       // The watch's own observation: it began after the caches had let go and the last catch-up was done.
-      const end = history.find((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
+      const end = history.findLast((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
       if (end?.kind !== 'check.verdict')
         return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
       const untilMs = Date.parse(end.at);
@@ -38,7 +38,7 @@ function nothingReadThroughCheck(): Check {
     proves: [],
     async run(context) {
       const history = await context.history();
-      const end = history.find((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
+      const end = history.findLast((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
       if (end?.kind !== 'check.verdict')
         return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
       const { telemetryDataset } = context.config.environments.production.worker;

@@ -16,27 +16,37 @@ function isSwitched({ config }: RolloutContext, record: DnsRecord): boolean {
   return record.proxied && record.type === type && record.content === content;
 }
 
-/** Puts the exact record from before back; answers whether a call was needed. */
+const leadsAlike = (one: DnsRecord, other: DnsRecord): boolean =>
+  one.type === other.type && one.content === other.content && one.proxied === other.proxied;
+
+const described = ({ type, content, proxied }: DnsRecord): string => `${type} ${content}${proxied ? ' proxied' : ''}`;
+
+/**
+ * Puts the exact record from before back; answers whether a call was needed. Only what the switch wrote is overwritten.
+ * @throws Error with the command for a person when somebody else has changed the record meanwhile.
+ */
 export async function restoreRecord(context: RolloutContext, before: DnsRecord): Promise<boolean> {
   const record = await mediaRecord(context);
   const { type, content, ttl, proxied, comment } = before;
-  if (
-    record.type === type &&
-    record.content === content &&
-    record.proxied === proxied &&
-    (proxied || record.ttl === ttl)
-  )
-    return false;
+  if (leadsAlike(record, before) && (proxied || record.ttl === ttl)) return false;
+  if (!leadsAlike(record, before) && !isSwitched(context, record)) {
+    throw new Error(
+      `somebody changed ${record.name}: it was ${described(before)} before the switch and is ${described(record)} now; not overwritten. If it is to be as before: ${restoreCommand(context, before, record.id)}`,
+    );
+  }
   await context.providers.cloudflare.patchDnsRecord(record.id, { type, content, ttl, proxied, comment });
   return true;
 }
 
-/** The very call that puts a record back, for a person. */
-export function restoreCommand({ config }: RolloutContext, before: DnsRecord): string {
+/** The very call that puts a record back, for a shell that knows the token. */
+export function restoreCommand({ config }: RolloutContext, before: DnsRecord, id = before.id): string {
   const { apiBaseUrl, zoneId } = config.cloudflare;
-  const { id, type, name, content, ttl, proxied, comment } = before;
-  const body = JSON.stringify({ type, name, content, ttl, proxied, comment });
-  return `curl -X PATCH -H "Authorization: Bearer $CLOUDFLARE_API_TOKEN" -H 'content-type: application/json' -d '${body}' ${apiBaseUrl}/zones/${zoneId}/dns_records/${id}`;
+  const { type, content, ttl, proxied, comment } = before;
+  const body = JSON.stringify({ type, content, ttl, proxied, comment: comment ?? '' }).replaceAll(
+    "'",
+    String.raw`'\''`,
+  );
+  return `curl -X PATCH '${apiBaseUrl}/zones/${zoneId}/dns_records/${id}' -H "authorization: Bearer $CLOUDFLARE_API_TOKEN" --json '${body}'`;
 }
 
 /** The media host leads to Cloudflare's edge, where the route leads to the Worker; seen at every resolver. */
@@ -49,9 +59,9 @@ function switchStep(): Step<DnsRecord> {
     async run(context, before) {
       const record = await mediaRecord(context);
       if (isSwitched(context, record)) return { already: true };
-      if (record.content !== before.content || record.type !== before.type) {
+      if (!leadsAlike(record, before)) {
         throw new Error(
-          `somebody changed ${record.name} meanwhile: ${before.type} ${before.content} became ${record.type} ${record.content}; not overwritten`,
+          `somebody changed ${record.name} meanwhile: ${described(before)} became ${described(record)}; not overwritten. Run the rollout again when it is as it should be`,
         );
       }
       const { type, content } = context.config.dns.edgeRecord;

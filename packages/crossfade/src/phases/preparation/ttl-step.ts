@@ -46,6 +46,8 @@ export function lowerTtlStep(): Step<DnsRecord> {
     async compensate(context, before) {
       const record = await mediaRecord(context);
       if (record.ttl === before.ttl || record.proxied) return { already: true };
+      // Only what was lowered here goes back: another TTL is somebody else's wish.
+      if (record.ttl !== context.config.dns.loweredTtlSeconds) return { left: record.ttl };
       await context.providers.cloudflare.patchDnsRecord(record.id, { ttl: before.ttl });
       return { ttl: before.ttl };
     },

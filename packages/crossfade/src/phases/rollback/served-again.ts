@@ -2,27 +2,26 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import type { RollbackProof, RollbackStep } from '../../rollout/plan.ts';
 import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { readAsPublic } from './legacy-readers.ts';
 import { countLostUploads } from './lost-uploads.ts';
 
 /** The audience counts as served again after so long without a failure, ms. */
 const CLEAN_MS = 3000;
 const SERVED_MS = 60_000;
 
-const mediaHost = ({ config }: RolloutContext): string =>
-  new URL(config.environments.production.worker.mediaOrigin).hostname;
+interface Served {
+  readonly requests: number;
+  readonly failed: number;
+  readonly fromEdge: number | null;
+  /** The first failure, where we ask ourselves. */
+  readonly first: string | null;
+}
 
-/** What the public got in the last whole seconds: from the audience, or, without one, from the edge's analytics. */
-async function lastSeconds(
-  context: RolloutContext,
-): Promise<{ requests: number; failed: number; fromEdge: number | null }> {
-  const { audience, cloudflare } = context.providers;
+/** What the public got in the last whole seconds; where nobody outside counts it, what we get as the public. */
+async function lastSeconds(context: RolloutContext): Promise<Served> {
+  const { audience } = context.providers;
+  if (audience === null) return readAsPublic(context);
   const now = Date.now();
-  if (audience === null) {
-    const statuses = await cloudflare.httpStatuses(mediaHost(context), now - CLEAN_MS, now);
-    const sum = (least: number): number =>
-      statuses.filter((one) => one.status >= least).reduce((total, one) => total + one.requests, 0);
-    return { requests: sum(0), failed: sum(500), fromEdge: null };
-  }
   const seconds = (await audience.stats()).seconds.filter((one) => Date.parse(one.at) >= now - CLEAN_MS - 1000);
   const sum = (read: (one: (typeof seconds)[number]) => number): number =>
     seconds.reduce((total, one) => total + read(one), 0);
@@ -30,6 +29,7 @@ async function lastSeconds(
     requests: sum((one) => one.legacy + one.edge),
     failed: sum((one) => one.failed),
     fromEdge: sum((one) => one.edge),
+    first: null,
   };
 }
 
@@ -48,11 +48,11 @@ export function servedAgain(): RollbackStep {
       return { ...reading, ms };
     },
     async verify(context) {
-      const { requests, failed, fromEdge } = await lastSeconds(context);
+      const { requests, failed, fromEdge, first } = await lastSeconds(context);
       const served = requests > 0 && failed === 0 && (fromEdge ?? 0) === 0;
       if (served) await resolveAlerts(context);
       return verdict(served, {
-        summary: `${requests} requests in the last ${CLEAN_MS / 1000} s, ${failed} failed, ${fromEdge ?? 'unknown how many'} still at the edge`,
+        summary: `${requests} requests in the last ${CLEAN_MS / 1000} s, ${failed} failed, ${fromEdge ?? 'unknown how many'} still at the edge${first === null ? '' : `; ${first}`}`,
         measured: { requests, failed, fromEdge },
         expected: { failed: 0, fromEdge: 0 },
       });
@@ -60,19 +60,20 @@ export function servedAgain(): RollbackStep {
   };
 }
 
+/** Alerts whose last word is that they fired. */
 async function resolveAlerts(context: RolloutContext): Promise<void> {
-  const history = await context.history();
-  const resolved = new Set(history.flatMap((event) => (event.kind === 'alert.resolved' ? [event.data.rule] : [])));
-  for (const event of history) {
-    if (event.kind !== 'alert.fired' || resolved.has(event.data.rule)) continue;
-    const { rule } = event.data;
+  const firing = new Map<string, number>();
+  for (const event of await context.history()) {
+    if (event.kind === 'alert.fired') firing.set(event.data.rule, event.seq);
+    if (event.kind === 'alert.resolved') firing.delete(event.data.rule);
+  }
+  for (const [rule, seq] of firing)
     await context.record({
       kind: 'alert.resolved',
       data: { rule, measured: { failed: 0 } },
       subject: rule,
-      key: `alert/${rule}/resolved`,
+      key: `alert/${rule}/${seq}/resolved`,
     });
-  }
 }
 
 export async function prove(context: RolloutContext, troubleSince: string): Promise<RollbackProof> {

@@ -51,7 +51,11 @@ function noCriticalAlertCheck(): Check {
           event.subject === 'watch.observation' &&
           event.data.verdict.status === 'pass',
       );
-      const fired = history.filter((event) => event.kind === 'alert.fired' && event.data.severity === 'critical');
+      // An attempt that was rolled back has had its alerts; this is about the one that stayed.
+      const since = history.findLast((event) => event.kind === 'rollback.finished')?.seq ?? 0;
+      const fired = history.filter(
+        (event) => event.kind === 'alert.fired' && event.data.severity === 'critical' && event.seq > since,
+      );
       return verdict(observed && fired.length === 0, {
         summary: `${fired.length} critical alerts, the watch ${observed ? 'was kept to its end' : 'was not kept'}`,
         measured: { observed, critical: fired.map((event) => event.subject) },

@@ -5,9 +5,12 @@ import type { DnsAnswer, DnsProvider } from '../providers.ts';
 const TIMEOUT_MS = 1000;
 const TRIES = 2;
 
-/** Asks one name server (`ip:port`) for a name's addresses. Errors are answers: `ENOTFOUND`, `ETIMEOUT`, … */
-export function askServer(server: string): (name: string) => Promise<DnsAnswer> {
-  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+/**
+ * Asks one name server (`ip:port`) for a name's addresses. Errors are answers: `ENOTFOUND`, `ETIMEOUT`, … `pace` is a
+ * share of the timeout.
+ */
+export function askServer(server: string, pace = 1): (name: string) => Promise<DnsAnswer> {
+  const resolver = new Resolver({ timeout: Math.ceil(TIMEOUT_MS * pace), tries: TRIES });
   resolver.setServers([server]);
   return async (name) => {
     try {
@@ -22,9 +25,9 @@ export function askServer(server: string): (name: string) => Promise<DnsAnswer> 
 }
 
 /** The zone's own server and each of the configured resolvers, asked one by one. */
-export function createDnsProvider({ authority, resolvers }: RolloutConfig['dns']): DnsProvider {
-  const askAuthority = askServer(authority);
-  const askers = resolvers.map(askServer);
+export function createDnsProvider({ authority, resolvers }: RolloutConfig['dns'], pace = 1): DnsProvider {
+  const askAuthority = askServer(authority, pace);
+  const askers = resolvers.map((server) => askServer(server, pace));
   return {
     atAuthority: askAuthority,
     atResolvers: (name) => Promise.all(askers.map((ask) => ask(name))),

@@ -29,7 +29,7 @@ function agentFor(address: string): Agent {
  */
 export function createPublicHttp(resolvers: readonly string[], pace = 1): PublicHttp & { close(): Promise<void> } {
   const agents = new Map<string, Agent>();
-  const askers = resolvers.map(askServer);
+  const askers = resolvers.map((server) => askServer(server, pace));
 
   async function addressOf(name: string, resolver: number): Promise<string> {
     if (isIP(name) !== 0) return name;

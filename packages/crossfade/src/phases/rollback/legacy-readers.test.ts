@@ -1,0 +1,66 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { RolloutContext } from '../../rollout/context.ts';
+import { readAsPublic } from './legacy-readers.ts';
+
+const KEY = 'library/a song.wav';
+const STORED = 'the bytes that legacy holds';
+
+/** A media host that answers every public address like this, asked through two resolvers. */
+async function read(answer: { status?: number; body?: string; address?: string; unreachable?: boolean }) {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.writeHead(answer.status ?? 200).end(answer.body ?? STORED);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  const context = {
+    config: {
+      dns: { resolvers: ['127.0.0.1:53', '127.0.0.2:53'], edgeAddresses: ['127.0.0.31'] },
+      environments: { production: { worker: { mediaOrigin: origin }, supabase: { bucket: 'media' } } },
+    },
+    providers: {
+      legacyStore: {
+        async *list() {
+          yield { key: KEY };
+        },
+        get: async () => ({ body: Readable.from([Buffer.from(STORED)]) }),
+      },
+      http: {
+        async request(url: string) {
+          if (answer.unreachable === true) throw new Error('nobody answers');
+          const response = await fetch(url);
+          const body = Buffer.from(await response.arrayBuffer());
+          return { status: response.status, body, address: answer.address ?? '127.0.0.21' };
+        },
+      },
+    },
+  };
+  // It asks for nothing else.
+  return { ...(await readAsPublic(context as unknown as RolloutContext)), asked };
+}
+
+describe('reading as the public does', () => {
+  it('asks for the public address through every resolver, and compares the bytes', async () => {
+    const { asked, ...seen } = await read({});
+    expect(seen).toEqual({ requests: 2, failed: 0, fromEdge: 0, first: null });
+    expect(asked[0]).toBe('/storage/v1/object/public/media/library/a%20song.wav');
+  });
+
+  it.each([
+    ['a refusal', { status: 404 }, 'HTTP 404'],
+    ['other bytes', { body: 'somebody else’s' }, 'other bytes'],
+    ['no answer', { unreachable: true }, 'nobody answers'],
+  ])('counts %s as failed, and says through whom and why', async (_name, answer, why) => {
+    expect(await read(answer)).toMatchObject({ failed: 2, first: `127.0.0.1:53: ${KEY}: ${why}` });
+  });
+
+  it('sees whom the edge still answers', async () => {
+    expect(await read({ address: '127.0.0.31' })).toMatchObject({ fromEdge: 2 });
+  });
+});
