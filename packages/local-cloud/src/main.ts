@@ -42,6 +42,8 @@ const LISTENERS = 40;
 const ALONE_MS = 10 * 60_000;
 
 const say = (line: string): void => void process.stdout.write(`say ${line}\n`);
+// Whoever started the world listens until it is ready: what is said later reaches nobody, and that is no error.
+process.stdout.on('error', () => {});
 const undo: (() => Promise<unknown>)[] = [];
 let stopping = false;
 

@@ -3,9 +3,10 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { Agent } from 'undici';
 import type { World } from '../world.ts';
-import { createDevice, type AcceptedUpload, type DeviceUser, type Surroundings, type Track } from './device.ts';
+import { createDevice } from './device.ts';
 import { createNameCache } from './name-cache.ts';
 import type { AudienceLoad } from './load.ts';
+import type { AcceptedUpload, DeviceUser, Surroundings, Track } from './surroundings.ts';
 import { createTally, type AudienceStats } from './tally.ts';
 
 const DEVICES = 40;

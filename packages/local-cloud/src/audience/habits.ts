@@ -1,4 +1,4 @@
-import type { Track } from './device.ts';
+import type { Track } from './surroundings.ts';
 
 export type Tier = 'free' | 'pro' | 'enterprise';
 

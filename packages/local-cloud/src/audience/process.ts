@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { AcceptedUpload } from './device.ts';
+import type { AcceptedUpload } from './surroundings.ts';
 import type { AudienceLoad } from './load.ts';
 import type { AudienceStats } from './tally.ts';
 

@@ -23,6 +23,10 @@ export async function startInstance(
       cf: false,
       ...options,
     }),
+    // What the runtime says belongs into the world's log. Its own way leads to stdout, which nobody reads any more
+    // once the world is ready: the first word would end the world.
+    handleStructuredLogs: ({ level, message }: { level: string; message: string }) =>
+      void process.stderr.write(`workerd ${level}: ${message}\n`),
     unsafeEnableSharedStorage: true,
     enableDevRegistry: true,
     unsafeDevRegistryPath: join(folder, 'registry'),
