@@ -77,5 +77,7 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
 
 function nextAfter(command: PhaseCommand, { outcome }: WalkOutcome): readonly string[] {
   if (outcome === 'completed') return PHASE_COMMANDS[command].next;
+  // What was taken back has to be made ready anew.
+  if (outcome === 'rolled-back') return ['crossfade status', 'crossfade prepare'];
   return ['crossfade status', `crossfade ${command}`];
 }

@@ -56,7 +56,7 @@ export async function rollbackCommand(kindName: string | undefined, flags: Comma
     view.end();
     const events = await controller.journal.read();
     const next =
-      outcome.outcome === 'rolled-back' ? ['crossfade status', 'crossfade cutover'] : [`crossfade rollback ${kind}`];
+      outcome.outcome === 'rolled-back' ? ['crossfade status', 'crossfade prepare'] : [`crossfade rollback ${kind}`];
     if (flags.json === true) process.stdout.write(`${JSON.stringify({ rollout, kind, ...outcome, next })}\n`);
     for (const line of handWork(events)) process.stderr.write(`  by hand: ${line}\n`);
     for (const line of next) process.stderr.write(`  next: ${line}\n`);

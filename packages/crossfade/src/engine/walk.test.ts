@@ -18,7 +18,8 @@ describe('a rollout', () => {
     const { plan, world } = smallRollout({ gateFails: true });
     const remains = nothingYet();
     const outcome = await walkRollout(lifeOf(plan, remains).walk);
-    expect(outcome.reason).toContain('The first phase is in place: 2 in place');
+    expect(outcome).toMatchObject({ outcome: 'failed', reason: expect.stringContaining('in place: 2 in place') });
+    expect(kinds(remains, 'rollback.decided')).toEqual([]);
     expect(remains.journal.map(({ entry }) => entry)).toContainEqual({
       kind: 'gate.decided',
       data: { status: 'closed', failed: ['gate.ready'] },

@@ -34,6 +34,8 @@ interface Failure {
   readonly ok: false;
   readonly reason: string;
   readonly trouble: Trouble | null;
+  /** The gate did not open: nothing of this phase was begun. */
+  readonly refused?: true;
 }
 type PartResult = { readonly ok: true } | Failure;
 
@@ -79,10 +81,13 @@ const freshContext = (walk: Walk, phase: PhaseId): RolloutContext =>
 async function endEarly(
   walk: Walk,
   phase: Phase,
-  { reason, trouble }: Failure,
+  { reason, trouble, refused }: Failure,
   taken: readonly StepTaken[],
 ): Promise<WalkOutcome> {
   await walk.settle();
+  const scope = phase.rollback === null ? [phase.id] : (walk.plan.rollbacks[phase.rollback]?.scope ?? []);
+  // A gate that stayed shut before anything was changed leaves nothing to take back.
+  if (refused === true && !taken.some((step) => scope.includes(step.phase))) return { outcome: 'failed', reason };
   if (phase.rollback === null) return undoPhase(walk, phase, taken, reason, trouble !== null);
   const since = new Date().toISOString();
   return rollBack(
@@ -179,6 +184,7 @@ async function openGate(walk: Walk, phase: Phase, context: RolloutContext): Prom
     ok: false,
     reason: `the gate of ${phase.title} does not hold: ${describe(phase.gate, verdicts)}`,
     trouble: null,
+    refused: true,
   };
 }
 

@@ -136,16 +136,25 @@ function phaseStatus(
   events: readonly JournalEvent[],
   ids: readonly string[],
 ): { status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null } {
-  const own = events.filter((event) => event.phase !== null && ids.includes(event.phase));
-  const started = own.find((event) => event.kind === 'phase.started');
-  const ends = own.filter((event) => event.kind === 'phase.finished');
-  if (started === undefined) return { status: 'not-run', startedAt: null, endedAt: null };
-  const failed = ends.some((event) => event.kind === 'phase.finished' && event.data.status === 'failed');
+  // A phase that was begun again is judged by its last time.
+  const lasts = ids.map((id) => {
+    const started = events.findLast((event) => event.kind === 'phase.started' && event.phase === id);
+    const ended = events.findLast((event) => event.kind === 'phase.finished' && event.phase === id);
+    return { started, ended: ended !== undefined && ended.seq > (started?.seq ?? 0) ? ended : undefined };
+  });
+  const began = lasts.flatMap(({ started }) => (started === undefined ? [] : [started.at])).toSorted();
+  if (began[0] === undefined) return { status: 'not-run', startedAt: null, endedAt: null };
+  const ends = lasts.flatMap(({ ended }) => (ended?.kind === 'phase.finished' ? [ended] : []));
+  const failed = ends.some((event) => event.data.status === 'failed');
   const passed = !failed && ends.length === ids.length;
   return {
     status: failed ? 'failed' : passed ? 'passed' : 'not-run',
-    startedAt: started.at,
-    endedAt: ends.at(-1)?.at ?? null,
+    startedAt: began[0],
+    endedAt:
+      ends
+        .map((event) => event.at)
+        .toSorted()
+        .at(-1) ?? null,
   };
 }
 
