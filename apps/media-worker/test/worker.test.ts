@@ -135,10 +135,12 @@ describe('the media Worker', () => {
 
   it('tells each reader of a kept track their own origin, and no other', async () => {
     const url = await worker.sign(worker.users.free, 'library/originals/free.wav');
-    const originOf = async (origin?: string): Promise<(string | null)[]> => {
-      const answer = await worker.ask(url, origin === undefined ? {} : { headers: { origin } });
-      await answer.arrayBuffer();
-      return ['access-control-allow-origin', 'x-audafact-cache'].map((name) => answer.headers.get(name));
+    const { pathname, search } = new URL(url);
+    const originOf = async (origin?: string): Promise<unknown[]> => {
+      const headers = origin === undefined ? {} : { origin };
+      const answer = await request(new URL(`${pathname}${search}`, worker.address), { headers });
+      await answer.body.dump();
+      return ['access-control-allow-origin', 'x-audafact-cache'].map((name) => answer.headers[name] ?? null);
     };
     await originOf('https://studio.example');
     await expect.poll(() => originOf()).toEqual([null, 'HIT']);
@@ -157,14 +159,16 @@ describe('the media Worker', () => {
   });
 
   it('counts every request, however many come at once', async () => {
-    const counted = (): unknown =>
+    const numberOf = ([row]: readonly Record<string, unknown>[]): number => Number(row?.['n'] ?? 0);
+    const counted = () =>
       worker.observed(
         `SELECT SUM(double2) AS n FROM media WHERE blob1 = 'request' AND blob2 = '/media/*' AND blob3 = '404'`,
       );
     const url = await worker.sign(worker.users.pro, `users/${worker.users.pro}/uploads/nowhere.wav`);
+    const before = numberOf(counted());
     const answers = await Promise.all(Array.from({ length: 40 }, () => worker.ask(url)));
     expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 40 }, () => 404));
-    await expect.poll(counted).toEqual([{ n: 40 }]);
+    await expect.poll(() => numberOf(counted())).toBe(before + 40);
   });
 
   it('takes a front-end timing, and none that is too large or no object', async () => {

@@ -77,10 +77,11 @@ async function resolveAlerts(context: RolloutContext): Promise<void> {
 }
 
 export async function prove(context: RolloutContext, troubleSince: string): Promise<RollbackProof> {
-  const last = (await context.providers.audience?.stats())?.lastFailureAt ?? null;
+  const stats = await context.providers.audience?.stats();
+  const last = stats?.lastFailureAt ?? troubleSince;
   return {
-    // From the first sign of trouble to the last request that failed.
-    recoveredMs: last === null ? null : Math.max(0, Date.parse(last) - Date.parse(troubleSince)),
+    // From the first sign of trouble to the last request that failed; nothing where none did.
+    recoveredMs: stats === undefined ? null : Math.max(0, Date.parse(last) - Date.parse(troubleSince)),
     lostUploads: await countLostUploads(context),
     // No measure of deletes exists yet: nobody deletes while the audience plays.
     lostDeletes: null,
