@@ -75,6 +75,8 @@ describe('a mistake at the keyboard', () => {
     ['an unknown command', ['rehearsal'], 'there is no command "rehearsal"', 'CROSSFADE_COMMAND_UNKNOWN'],
     ['an unknown option', ['rehearse', '--fast'], "Unknown option '--fast'", 'CROSSFADE_ARGUMENT_UNKNOWN'],
     ['an argument too many', ['status', 'now'], 'status takes no argument "now"', 'CROSSFADE_ARGUMENT_UNKNOWN'],
+    ['an unknown rollback', ['rollback', 'back'], 'there is no rollback "back"', 'CROSSFADE_ROLLBACK_UNKNOWN'],
+    ['no rollback named', ['rollback'], 'which rollback?', 'CROSSFADE_ROLLBACK_UNKNOWN'],
     ['an unknown scenario', ['rehearse', '--scenario', 'nope'], 'there are: smooth', 'CROSSFADE_SCENARIO_UNKNOWN'],
     ['an unknown one among all', ['rehearse', '--all', '--scenario', 'smooth,x'], '"x"', 'CROSSFADE_SCENARIO_UNKNOWN'],
     ['all, and resumed', ['rehearse', '--all', '--resume'], 'from its beginning', 'CROSSFADE_NOTHING_TO_RESUME'],

@@ -1,8 +1,5 @@
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
-import { buildControlRoomPage } from '../control-room/page.ts';
-import type { Decide } from '../control-room/operator-state.ts';
-import { startControlRoom } from '../control-room/server.ts';
 import { buildReport } from '../report/build-report.ts';
 import { rehearsalPlaces } from '../rehearsal/places.ts';
 import { openRehearsal, type Rehearsal } from '../rehearsal/rehearse.ts';
@@ -13,6 +10,7 @@ import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
 import { chooseRehearsal, demandRoomToGoOn, watchRoom } from './rehearse-needs.ts';
 import { writeReport } from './report-files.ts';
+import { openRolloutRoom } from './rollout-room.ts';
 import { printSummary } from './summary.ts';
 import { isSupervised, supervise } from './supervise.ts';
 import { startTerminalKeys } from './terminal-keys.ts';
@@ -42,7 +40,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
   });
   let rehearsal: Rehearsal | null = null;
   let endKeys: () => void = () => {};
-  let controlRoom: Awaited<ReturnType<typeof startControlRoom>> | null = null;
+  let controlRoom: Awaited<ReturnType<typeof openRolloutRoom>> | null = null;
   const disk = watchRoom(places, (error) => stop.abort(error));
   try {
     view.heading(`Rehearsal "${scenario.name}": ${scenario.summary}`);
@@ -60,11 +58,9 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     rehearsal = await opening;
     const { controller, config } = rehearsal;
     const { journal } = controller;
-    const decide: Decide = (decision, by) =>
-      controller.context.record({ kind: 'operator.decided', data: { decision, ...by } });
-    await buildControlRoomPage(view.say);
+    const { decide } = controller;
     const evidenceFolder = join(places.evidence, rehearsal.state.rollout);
-    controlRoom = await startControlRoom({ journal, evidenceFolder, decide, ...port });
+    controlRoom = await openRolloutRoom({ flags, journal, config, evidenceFolder, decide, say: view.say });
     view.room(controlRoom.url, port.port);
     view.follow(journal, config, controller.titles, await journal.read());
     const { stdin: input, stderr: output } = process;

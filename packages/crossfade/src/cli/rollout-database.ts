@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { findDatabaseServer, startDatabaseServer } from '@crossfade/database-server';
+import { startDatabaseServer } from '@crossfade/database-server';
+import { Client } from 'pg';
 import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
 import type { Env } from '../rollout/config.ts';
 
@@ -14,22 +15,31 @@ export interface RolloutDatabase {
 }
 
 /**
- * `DATABASE_URL`, which several machines may share, or the embedded Postgres of this checkout. One that another
- * command started serves this one too, and stays with it.
+ * `DATABASE_URL`, which several machines may share, or the embedded Postgres of this checkout. Several commands may use
+ * that at once; the last one to leave ends it, whoever began it.
  */
-export async function openRolloutDatabase(env: Env): Promise<RolloutDatabase> {
-  const places = await rehearsalPlaces(process.cwd());
+export async function openRolloutDatabase(env: Env, checkout = process.cwd()): Promise<RolloutDatabase> {
+  const places = await rehearsalPlaces(checkout);
   const given = env['DATABASE_URL'];
   if (given !== undefined && given !== '') return { url: given, places, close: async () => {} };
   const folder = join(dirname(places.engine), 'rollouts');
   const password = await databasePassword(join(places.root, 'database.key'));
-  const running = await findDatabaseServer(folder);
   const server = await startDatabaseServer({ folder, databases: ['crossfade'], password });
-  return {
-    url: server.url('crossfade'),
-    places,
-    close: async () => (running === null ? server.stop() : undefined),
-  };
+  const url = server.url('crossfade');
+  return { url, places, close: async () => ((await isUsedByOthers(url)) ? undefined : server.stop()) };
+}
+
+async function isUsedByOthers(url: string): Promise<boolean> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query(
+      `select 1 from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() limit 1`,
+    );
+    return rows.length > 0;
+  } finally {
+    await client.end();
+  }
 }
 
 /** The embedded database's password: made once, for this machine's address only. */
