@@ -8,6 +8,7 @@ import { audafactJourneys } from '../rehearsal/journeys.ts';
 import { DEFAULT_CONFIG, loadConfig } from './load-config.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
+import { exitCodeOf } from './outcome.ts';
 import { chooseRehearsal, demandRoomToGoOn, watchRoom } from './rehearse-needs.ts';
 import { writeReport } from './report-files.ts';
 import { openRolloutRoom } from './rollout-room.ts';
@@ -78,7 +79,7 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
       view.say(`the control room stays at ${controlRoom.url}; Ctrl-C ends it`);
       await onInterrupt;
     }
-    return exitCodeOf(report.outcome, report.rollback !== null);
+    return exitCodeOf(report);
   } catch (error) {
     if (stop.signal.reason === interruption) return EXIT.interrupted;
     // Whatever broke first: on a full disk, that is what a person has to know.
@@ -93,10 +94,4 @@ export async function rehearseCommand(flags: CommandFlags): Promise<number> {
     // What could not be stopped must not hide why it had to be.
     await rehearsal?.close().catch((error: unknown) => view.say(`not all could be stopped: ${errorText(error)}`));
   }
-}
-
-function exitCodeOf(outcome: 'completed' | 'rolled-back' | 'failed', rollbackTried: boolean): number {
-  if (outcome === 'completed') return EXIT.done;
-  if (outcome === 'rolled-back') return EXIT.rolledBack;
-  return rollbackTried ? EXIT.rollbackIncomplete : EXIT.failed;
 }

@@ -13,6 +13,7 @@ import { startSampler } from '../monitor/metrics-sampler.ts';
 import { createSentinel } from '../monitor/sentinel.ts';
 import { rolloutPlan } from '../phases/plan.ts';
 import { createProviders } from '../providers/create-providers.ts';
+import { newRolloutId } from '../rollout/current-rollout.ts';
 import type { Check } from '../rollout/plan.ts';
 import { createAudienceControl } from './audience-control.ts';
 import { countTraffic, withAudience } from './audience-steps.ts';
@@ -51,14 +52,6 @@ export interface Rehearsal {
   run(): Promise<WalkOutcome>;
   /** Ends everything that the rehearsal started, in reverse. Safe to call at any time, and twice. */
   close(): Promise<void>;
-}
-
-/** A new rollout's id: the app and the second it began, so that two never share one. */
-function rolloutId(): string {
-  return `audafact-${new Date()
-    .toISOString()
-    .replaceAll(/[-:]|\.\d+Z/g, '')
-    .replace('T', '-')}`;
 }
 
 /** Starts (or finds again) the local cloud, the engine's database and the providers, and stands ready to run. */
@@ -170,7 +163,7 @@ async function begin({ resume, places, scenario, say }: RehearsalOptions): Promi
   if (earlier !== null && !earlier.finished) say('clearing away what an earlier rehearsal left …');
   await clear(places);
   const state = {
-    rollout: rolloutId(),
+    rollout: newRolloutId('audafact'),
     scenario: scenario.name,
     startedAt: new Date().toISOString(),
     pid: process.pid,
