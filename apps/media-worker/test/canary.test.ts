@@ -39,14 +39,14 @@ function context(): RolloutContext {
   };
   const testUsers = ['enterprise', 'free'].map((tier) => ({ email: tier, password: 'p', tier }));
   const production = { worker: { name: 'media', mediaOrigin: 'https://media.example' }, testUsers };
-  const legacyStore = {
+  const bucket = {
     get: async (_key: string, { start, end }: { start: number; end: number }) => ({
       body: Readable.from([track.subarray(start, end + 1)]),
     }),
   };
   const stand = {
     config: { dns: { edgeAddresses: ['127.0.0.1'] }, environments: { production } },
-    providers: { http: { request }, supabase: { production: { signIn } }, legacyStore },
+    providers: { http: { request }, supabase: { production: { signIn } }, r2: { production: bucket } },
   };
   // The canary asks for nothing else.
   return stand as unknown as RolloutContext;

@@ -54,7 +54,10 @@ export async function renewSession(context: RolloutContext, session: CanarySessi
   return { ...session, ...(await signIn(context)) };
 }
 
-/** Library objects as legacy has them: the canary's own object was never copied, these were. */
+/**
+ * Library objects as they lie in R2, where the copy was verified byte by byte: past the Worker, and not from legacy,
+ * since a watch that begins anew must not count as somebody who still reads there.
+ */
 async function knownLibrary(context: RolloutContext, owner: MediaClient): Promise<KnownBytes[]> {
   const known: KnownBytes[] = [];
   for (const { key, sizeBytes } of await owner.library()) {
@@ -62,10 +65,10 @@ async function knownLibrary(context: RolloutContext, owner: MediaClient): Promis
     if (sizeBytes === null || sizeBytes === 0) continue;
     try {
       const end = Math.min(sizeBytes, LIBRARY_BYTES) - 1;
-      const object = await context.providers.legacyStore.get(key, { start: 0, end });
+      const object = await context.providers.r2.production.get(key, { start: 0, end });
       if (object !== null) known.push({ key, start: 0, bytes: await buffer(object.body) });
     } catch (error) {
-      // Without a reference there is nothing to compare with; that is legacy's trouble, not the new stack's.
+      // Without a reference there is nothing to compare with; the canary's own object is compared all the same.
       const text = `the canary cannot compare ${key}: ${errorText(error)}`;
       await context.record({ kind: 'note', data: { text }, subject: 'sentinel' });
       break;
