@@ -71,6 +71,7 @@ describe('a rollout', () => {
 });
 
 describe('an operator', () => {
+  let life: Life;
   let seq = 0;
   const say = (life: Life, decision: 'hold' | 'go' | 'abort'): void => {
     seq += 1;
@@ -96,6 +97,16 @@ describe('an operator', () => {
     const life = lifeOf(plan, remains);
     expect(await walkRollout(life.walk)).toEqual({ outcome: 'rolled-back', reason: 'aborted by Ada' });
     expect(effects.filter(({ action }) => action === 'compensate').map(({ step }) => step)).toEqual(['d', 'c']);
+    expect(world).toEqual(new Set(['a', 'b']));
+  });
+
+  it.each([
+    ['its gate is measured', { duringGate: () => say(life, 'abort') }],
+    ['a step looks', { duringLook: { step: 'd', act: () => say(life, 'abort') } }],
+  ])('who aborts a guarded phase while %s has it rolled back', async (_when, faults) => {
+    const { plan, world } = smallRollout(faults);
+    life = lifeOf(plan, nothingYet());
+    expect(await walkRollout(life.walk)).toEqual({ outcome: 'rolled-back', reason: 'aborted by Ada' });
     expect(world).toEqual(new Set(['a', 'b']));
   });
 

@@ -139,6 +139,7 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
   // The deadline counts the time that this process observed: a controller that was down, or asleep, for an hour has
   // not seen the phase take an hour.
   const deadline = startObservedDeadline(phase.deadlineMs);
+  let ended: PartResult | null = null;
   const late = `${phase.title}: not done within ${phase.deadlineMs / 1000} s`;
   const interruptions = [
     deadline.over.then((): PartResult => ({ ok: false, reason: late, trouble: null })),
@@ -146,6 +147,7 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
     ...(guarded ? [inTrouble(walk.sentinel.trouble)] : []),
   ].map((interruption) =>
     interruption.then((result) => {
+      ended ??= result;
       // At once: what runs must begin nothing more.
       stop.abort(new Error('the phase is over'));
       return result;
@@ -162,6 +164,12 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
       if (!result.ok) return result;
     }
     return { ok: true };
+  } catch (error) {
+    // Interrupted where nothing races it, in a gate or a look: what comes next there is refused, and this is why.
+    return walk.durable.step(`${phase.id}/interrupted`, async () => {
+      if (ended === null) throw error;
+      return ended;
+    });
   } finally {
     deadline.stop();
     stop.abort(new Error('the phase is over'));
