@@ -14,9 +14,11 @@ export function imaginingStore(real: ObjectStore, source: ObjectStore, calls: Pl
   const gone = new Set<string>();
   return {
     label: real.label,
-    async *list(prefix = '') {
-      const added = [...put.values()].filter(({ key }) => key.startsWith(prefix)).toSorted(byKey);
-      for await (const object of real.list(prefix)) {
+    async *list(prefix = '', after = '') {
+      const listed = ({ key }: ObjectHead): boolean =>
+        key.startsWith(prefix) && Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
+      const added = [...put.values()].filter(listed).toSorted(byKey);
+      for await (const object of real.list(prefix, after)) {
         while (added[0] !== undefined && byKey(added[0], object) < 0) yield added.shift() ?? object;
         if (added[0]?.key === object.key) yield added.shift() ?? object;
         else if (!gone.has(object.key)) yield object;

@@ -216,8 +216,8 @@ export interface ObjectBody extends ObjectHead {
 /** One bucket of an S3-compatible store, whichever vendor keeps it. */
 export interface ObjectStore {
   readonly label: string;
-  /** In byte order of the keys, page by page, never the whole listing at once. */
-  list(prefix?: string): AsyncIterable<ObjectHead>;
+  /** In byte order of the keys, from the first one past `after`; page by page, never the whole listing at once. */
+  list(prefix?: string, after?: string): AsyncIterable<ObjectHead>;
   head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null>;
   get(key: string, range?: { start: number; end: number }): Promise<ObjectBody | null>;
   /** Streams `body` of exactly `size` bytes; multipart above the store's part size. Answers with the stored ETag. */

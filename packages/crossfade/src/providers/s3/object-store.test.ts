@@ -92,6 +92,9 @@ describe('an object store', () => {
     const listed: string[] = [];
     for await (const one of store.list('many/')) listed.push(one.key);
     expect(listed).toEqual(keys);
+    const rest: string[] = [];
+    for await (const one of store.list('many/', 'many/01097')) rest.push(one.key);
+    expect(rest).toEqual(['many/01098', 'many/01099']);
   });
 
   it.each([

@@ -59,12 +59,13 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
 
   return {
     label,
-    async *list(prefix = '') {
+    async *list(prefix = '', after = '') {
       let token: string | null = null;
       do {
         const query: Record<string, string> = { 'list-type': '2', 'max-keys': PAGE, 'encoding-type': 'url' };
         if (prefix !== '') query['prefix'] = prefix;
         if (token !== null) query['continuation-token'] = token;
+        else if (after !== '') query['start-after'] = after;
         const { objects, next } = await again(async () =>
           requests.readAnswer('ListObjectsV2', await requests.send('GET', '', { query }), parseListing),
         );
