@@ -10,8 +10,13 @@ export interface StoredMedia {
   readonly source: 'r2' | 'legacy';
 }
 export interface OpenMedia extends StoredMedia {
-  /** Opens the bytes; only when they are wanted. */
-  body(range: ByteRange | null): Promise<ReadableStream>;
+  /** Opens the bytes, or has them; only when they are wanted. */
+  body(range: ByteRange | null): Promise<ReadableStream | Uint8Array>;
+}
+
+/** Bytes as a stream, whether they are one or not. */
+export function streamOf(body: ReadableStream | Uint8Array): ReadableStream {
+  return body instanceof Uint8Array ? new Blob([body]).stream() : body;
 }
 
 /** What the reader will want, as far as one can tell beforehand: a hint that saves a question, never a promise. */

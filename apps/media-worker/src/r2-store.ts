@@ -1,6 +1,6 @@
 import type { Env } from './env.ts';
 import { openLegacy, deleteLegacy } from './legacy-object.ts';
-import type { MediaStore, OpenMedia } from './media-store.ts';
+import { streamOf, type MediaStore, type OpenMedia } from './media-store.ts';
 import { openR2 } from './r2-object.ts';
 
 /** Puts a legacy object into R2, whole, so that the next reader finds it there. An object that came meanwhile stays. */
@@ -8,7 +8,7 @@ async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void
   const sized = new FixedLengthStream(legacy.size);
   const body = await legacy.body(null);
   await Promise.all([
-    body.pipeTo(sized.writable),
+    streamOf(body).pipeTo(sized.writable),
     env.MEDIA.put(key, sized.readable, {
       httpMetadata: { contentType: legacy.contentType },
       onlyIf: { etagDoesNotMatch: '*' },
@@ -20,7 +20,7 @@ async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void
 export function createR2Store(env: Env): MediaStore {
   return {
     async open(key, wanted, { later, readThrough }) {
-      const stored = await openR2(env, key, wanted);
+      const stored = await openR2(env, key, wanted, later);
       if (stored !== null || env.LEGACY_ORIGIN === '') return stored;
       const legacy = await openLegacy(env, key);
       if (legacy !== null) {

@@ -2,7 +2,7 @@ import { ApiError } from './api-error.ts';
 import { parseRanges, singleRange, type ByteRange } from './byte-range.ts';
 import { cacheControl, etagFor } from './cache-policy.ts';
 import { isConditional, judgePreconditions, rangeStillFits } from './conditional.ts';
-import type { OpenMedia, Wanted } from './media-store.ts';
+import { streamOf, type OpenMedia, type Wanted } from './media-store.ts';
 
 /** What a GET or HEAD asks for, as far as its headers tell. They are read once: each look into them has its price. */
 export interface Asked {
@@ -65,7 +65,8 @@ export async function serveMedia(
   }
   const body = await media.body(range);
   // R2's own stream knows its length, which becomes the Content-Length, and passes through without being touched.
-  return new Response(media.source === 'r2' ? body : fixed(body, length), { status, headers });
+  const sized = body instanceof Uint8Array || media.source === 'r2' ? body : fixed(body, length);
+  return new Response(sized, { status, headers });
 }
 
 /** The stream with its length told, so that the answer has a Content-Length. */
@@ -97,7 +98,7 @@ function severalParts(media: OpenMedia, ranges: readonly ByteRange[], headers: R
       const writer = sized.writable.getWriter();
       await writer.write(head);
       writer.releaseLock();
-      await (await media.body(range)).pipeTo(sized.writable, { preventClose: true });
+      await streamOf(await media.body(range)).pipeTo(sized.writable, { preventClose: true });
     }
     const writer = sized.writable.getWriter();
     await writer.write(tail);

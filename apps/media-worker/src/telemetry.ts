@@ -1,7 +1,7 @@
 import type { Env } from './env.ts';
 
-/** Requests that are alike become one data point for so long, ms: twenty a second at most, whatever the traffic. */
-const WINDOW_MS = 50;
+/** Requests that are alike become one data point for so long, ms: four a second at most, whatever the traffic. */
+const WINDOW_MS = 250;
 /** A window that was not closed by then was lost with the request that opened it, ms. */
 const STALE_MS = 1000;
 

@@ -61,6 +61,28 @@ describe('the media Worker', () => {
     expect(await worker.query('select 1 from uploads where file_key = $1', [key])).toEqual([]);
   });
 
+  it('serves a file that is read again and again as it is now: whole, in ranges, overwritten, deleted', async () => {
+    const { pro } = worker.users;
+    const before = tone(5000);
+    const key = await worker.upload(pro, before);
+    const url = await worker.sign(pro, key);
+    const read = async (range?: string): Promise<Uint8Array> =>
+      new Uint8Array(await (await worker.ask(url, range === undefined ? {} : { headers: { range } })).arrayBuffer());
+    for (let reads = 0; reads < 4; reads++) expect(await read()).toEqual(before);
+    expect(await read('bytes=10-19')).toEqual(before.subarray(10, 20));
+    expect(await read('bytes=-7')).toEqual(before.subarray(-7));
+    expect(Buffer.from(await read('bytes=0-1,4990-4999')).toString('latin1')).toContain(
+      'content-range: bytes 4990-4999/5000',
+    );
+    expect((await worker.ask(url, { headers: { range: 'bytes=5000-' } })).status).toBe(416);
+    const after = tone(4000, 11);
+    await worker.putR2(key, after);
+    expect(await read()).toEqual(after);
+    expect(await read('bytes=10-19')).toEqual(after.subarray(10, 20));
+    await worker.ask('/api/delete-file', { as: pro, ...json({ key }) });
+    expect(await refused(await worker.ask(url))).toBe('404 NOT_FOUND');
+  });
+
   it('takes a file without a byte', async () => {
     const key = await worker.upload(worker.users.pro, new Uint8Array());
     const response = await worker.ask(await worker.sign(worker.users.pro, key));
