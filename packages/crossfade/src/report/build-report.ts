@@ -89,6 +89,9 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
         of('alert.resolved').find((one) => one.data.rule === event.data.rule && one.seq > event.seq)?.at ?? null,
       deliveredTo: [...event.data.deliveredTo],
     })),
+    announcements: of('message.sent')
+      .filter((event) => event.data.moment !== null)
+      .map(({ at, data: { message, channel, refused } }) => ({ message, channel, at, refused })),
     legacy,
     archive,
     success: {

@@ -100,6 +100,8 @@ export interface RolloutReport {
   transfer: { objects: number; bytes: number; verified: number; mismatched: number };
   metrics: ProductionMetrics;
   alerts: { rule: string; severity: string; firedAt: string; resolvedAt: string | null; deliveredTo: string[] }[];
+  /** Messages of the communication plan that were sent at their moment; `refused`: why the channel did not take it. */
+  announcements: { message: string; channel: string; at: string; refused: string | null }[];
   legacy: LegacySystems;
   archive: { path: string | null; files: number; verified: boolean };
   success: Success;
