@@ -17,8 +17,11 @@ export interface PreCutoverChecklist {
   team: Proven<'onCallSchedule' | 'communicationPlan' | 'escalationProcedures'>;
 }
 
+/** `rolled-back`: it passed, and a rollback has taken it back since. */
+export type PhaseStatus = 'passed' | 'failed' | 'not-run' | 'rolled-back';
+
 export interface CutoverPhaseReport {
-  status: 'passed' | 'failed' | 'not-run';
+  status: PhaseStatus;
   seconds: number | null;
 }
 export type CutoverReport = Record<'phase1' | 'phase2' | 'phase3' | 'phase4', CutoverPhaseReport>;
@@ -76,7 +79,7 @@ export interface RolloutReport {
   scale: string | null;
   startedAt: string;
   endedAt: string;
-  phases: { id: string; status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null }[];
+  phases: { id: string; status: PhaseStatus; startedAt: string | null; endedAt: string | null }[];
   staging: StagingValidation;
   preCutover: PreCutoverChecklist;
   cutover: CutoverReport;
