@@ -5,6 +5,7 @@ import { productionAlerts } from '../monitor/production-alerts.ts';
 import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
 import { isAlive, readRunState, type RunState } from '../rehearsal/run-state.ts';
 import { buildReport } from '../report/build-report.ts';
+import { rolledBackSince } from '../report/phase-status.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
 import type { RolloutReport } from '../rollout/report-shapes.ts';
 import { openJournal } from '../rollout/journal.ts';
@@ -55,12 +56,14 @@ async function rolloutStatus(flags: CommandFlags): Promise<number> {
     const status = driver === null ? 'nobody drives it now' : `driven by ${driver}`;
     const started = events.some((event) => event.kind === 'rollout.started');
     const report = started ? buildReport(events) : null;
+    const back = rolledBackSince(events);
     if (flags.json === true) {
       process.stdout.write(`${JSON.stringify({ rollout, status, next, ...report }, null, 2)}\n`);
       return EXIT.done;
     }
     process.stdout.write(`${rollout}: ${status}\n`);
     for (const { id, status: state } of report?.phases ?? []) process.stdout.write(`  ${id.padEnd(12)} ${state}\n`);
+    if (back !== null) process.stdout.write(`rolled back (${back.decided.data.kind}): ${back.decided.data.measure}\n`);
     for (const command of next) process.stdout.write(`next: ${command}\n`);
     return EXIT.done;
   });

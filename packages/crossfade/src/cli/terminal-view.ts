@@ -47,6 +47,11 @@ export function lineOf(event: JournalEvent): string | null {
       return `  ${pc.cyan('↺')} undoing ${event.data.title}`;
     case 'rollout.resumed':
       return `${pc.bold('resumed')} where it stopped`;
+    case 'message.sent': {
+      const { message, channel, refused, moment } = event.data;
+      if (refused !== null) return `  ${pc.red('✘ not told')} ${message}: ${refused}`;
+      return moment === null ? null : `  ${pc.cyan('✉')} ${message} ${pc.dim(`· ${channel}`)}`;
+    }
     case 'note':
       return `  ${pc.dim(event.data.text)}`;
     default:

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Pool } from 'pg';
+import { startAnnouncer } from '../checks/team/announcements.ts';
 import { configHash } from '../rollout/config-hash.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 import type { RolloutContext } from '../rollout/context.ts';
@@ -160,6 +161,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
       { phase: null, key: 'rollout/started' },
     );
     const earlier = (await journal.read()).filter((event) => event.seq < part.since);
+    const announcer = startAnnouncer(context, journal, part.since);
     const outcome = await runDurably({
       databaseUrl: options.databaseUrl,
       run: `${rollout}/${part.id}`,
@@ -179,7 +181,11 @@ export async function openController(options: ControllerOptions): Promise<Contro
           settle: () => changes.settled(SETTLE_MS),
           contextFor,
         }),
-    }).finally(() => options.sentinel.stop());
+    }).finally(async () => {
+      announcer.stop();
+      await options.sentinel.stop();
+    });
+    await announcer.settled();
     const { command, attempt } = part;
     await context.record({ kind: 'run.finished', data: { command, attempt, ...outcome }, key: 'run.finished' });
     return outcome;

@@ -2,6 +2,7 @@ import { errorText } from '../rollout/error-text.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import type { Json } from '../rollout/json.ts';
 import type { Trouble } from '../rollout/plan.ts';
+import { within } from '../rollout/within.ts';
 import { ALERTS, type AlertRule } from './trouble.ts';
 
 /** A channel that has not taken a message by then counts as one that did not, ms. */
@@ -92,16 +93,4 @@ async function deliver(context: RolloutContext, rule: AlertRule, trouble: Troubl
     }),
   );
   return taken.flat();
-}
-
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
-  });
-  try {
-    await Promise.race([work, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

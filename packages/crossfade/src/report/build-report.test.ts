@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { JournalEntry, JournalEvent } from '../rollout/journal-event.ts';
-import type { PhaseId } from '../rollout/plan.ts';
+import { rollbacks } from '../phases/rollback/rollbacks.ts';
+import { ROLLBACK_SCOPES, type PhaseId, type RollbackKind } from '../rollout/plan.ts';
 import { verdict } from '../rollout/verdict.ts';
 import { buildReport } from './build-report.ts';
 
@@ -134,5 +135,82 @@ describe('a report', () => {
       passed(id),
     ]);
     expect(status(journal(...first, ...rest))).toBe('passed');
+  });
+
+  describe('after a rollback by hand', () => {
+    const PHASES = ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor'] as const;
+    const passed = (phase: PhaseId) => [
+      { kind: 'phase.started' as const, data: { deadlineMs: 1 }, phase },
+      { kind: 'phase.finished' as const, data: { status: 'passed' as const, seconds: 2, reason: null }, phase },
+    ];
+    const whole = [
+      ...PHASES.flatMap(passed),
+      { ...judged('definitionOfDone.systemsOperational', true), phase: 'cutover.monitor' as const },
+      { kind: 'rollout.finished' as const, data: { outcome: 'completed' as const, reason: null } },
+    ];
+    const by = 'asked for by Ada';
+    const back = (kind: RollbackKind, complete: boolean): JournalEntry[] => [
+      {
+        kind: 'rollback.decided',
+        data: { kind, measure: by, measured: null, expected: null, troubleSince: '2026-01-01', detectedMs: 0 },
+      },
+      {
+        kind: 'rollback.finished',
+        data: { kind, complete, tookMs: 1, budgetMs: 9, recoveredMs: null, lostUploads: null, lostDeletes: null },
+      },
+    ];
+    const read = (...entries: (JournalEntry & { phase?: PhaseId })[]) => {
+      const { outcome, reason, cutover, phases, definitionOfDone, reasons } = buildReport(journal(...entries));
+      return {
+        outcome,
+        reason,
+        statuses: Object.values(cutover).map(({ status }) => status),
+        chapter: phases.find(({ id }) => id === 'cutover')?.status,
+        operational: definitionOfDone.systemsOperational,
+        why: reasons['definitionOfDone.systemsOperational'],
+      };
+    };
+    const stands = { outcome: 'completed', statuses: PHASES.map(() => 'passed'), chapter: 'passed', operational: true };
+
+    it('of all of it, the cutover that passed is rolled back, and nothing is said to be done', () => {
+      expect(read(...whole)).toMatchObject(stands);
+      expect(read(...whole, ...back('full', true))).toEqual({
+        outcome: 'rolled-back',
+        reason: by,
+        statuses: PHASES.map(() => 'rolled-back'),
+        chapter: 'rolled-back',
+        operational: false,
+        why: `rolled back since: ${by}`,
+      });
+    });
+
+    it.each([
+      ['immediate', ['rolled-back', 'passed', 'passed', 'passed']],
+      ['dns', ['rolled-back', 'rolled-back', 'passed', 'passed']],
+    ] as const)('of kind %s, what it takes back is rolled back', (kind, statuses) => {
+      const report = read(...whole, ...back(kind, true));
+      expect(report).toMatchObject({ outcome: 'rolled-back', statuses, chapter: 'rolled-back' });
+    });
+
+    it('of the data, all stands', () => {
+      expect(read(...whole, ...back('data', true))).toMatchObject(stands);
+    });
+
+    it('that is not complete, the cutover has failed, not passed', () => {
+      const report = read(...whole, ...back('full', false));
+      expect(report).toMatchObject({
+        outcome: 'failed',
+        reason: `rollback incomplete after: ${by}`,
+        chapter: 'failed',
+      });
+    });
+
+    it('and a cutover anew, it stands', () => {
+      expect(read(...whole, ...back('full', true), ...whole)).toMatchObject(stands);
+    });
+
+    it('the phases are those that the rollbacks compensate', () => {
+      for (const one of Object.values(rollbacks())) expect(one?.scope).toEqual(ROLLBACK_SCOPES[one?.kind ?? 'data']);
+    });
   });
 });

@@ -1,16 +1,10 @@
 import type { JournalEvent, JournalKind } from '../rollout/journal-event.ts';
-import type { CutoverReport, ProductionMetrics, RolloutReport } from '../rollout/report-shapes.ts';
+import type { ProductionMetrics, RolloutReport } from '../rollout/report-shapes.ts';
 import { readClaims, type Claims } from './claims.ts';
+import { chapters, CUTOVER, cutoverReport, rolledBackSince } from './phase-status.ts';
 
 type EventOf<Kind extends JournalKind> = Extract<JournalEvent, { kind: Kind }>;
 
-const CHAPTERS = ['staging', 'preparation', 'cutover', 'watch', 'cleanup', 'archive'] as const;
-const CUTOVER = {
-  phase1: 'cutover.worker',
-  phase2: 'cutover.dns',
-  phase3: 'cutover.verify',
-  phase4: 'cutover.monitor',
-} as const;
 const FIFTEEN_MINUTES_MS = 15 * 60_000;
 
 /** The document of one rollout, from its journal and nothing else. */
@@ -48,8 +42,7 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
   const legacyRemoved = Object.values(legacy).every((group) => Object.values(group).every(Boolean));
   const nothingRemoved = 'legacy is quarantined at most: deleting it comes after a soak, by its own gate';
   return {
-    outcome: finished?.data.outcome ?? 'failed',
-    reason: finished === undefined ? 'the rollout has not finished' : finished.data.reason,
+    ...ending(events, finished),
     rollout: started.rollout,
     scenario: started.data.scenario,
     scale: started.data.scale,
@@ -73,7 +66,7 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
       ]),
       team: named('preCutover.team', ['onCallSchedule', 'communicationPlan', 'escalationProcedures']),
     },
-    cutover: cutover(events),
+    cutover: cutoverReport(events),
     traffic: traffic(of('traffic.counted').at(-1), claims),
     rollback: rollback(of('rollback.decided').at(-1), of('rollback.finished').at(-1), claims),
     transfer: transfer(of('transfer.finished').at(-1), claims),
@@ -89,6 +82,9 @@ export function buildReport(events: readonly JournalEvent[]): RolloutReport {
         of('alert.resolved').find((one) => one.data.rule === event.data.rule && one.seq > event.seq)?.at ?? null,
       deliveredTo: [...event.data.deliveredTo],
     })),
+    announcements: of('message.sent')
+      .filter((event) => event.data.moment !== null)
+      .map(({ at, data: { message, channel, refused } }) => ({ message, channel, at, refused })),
     legacy,
     archive,
     success: {
@@ -124,58 +120,28 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** How the rollout ended, or stands: a rollback by hand counts, also after the end. */
+function ending(
+  events: readonly JournalEvent[],
+  finished: EventOf<'rollout.finished'> | undefined,
+): Pick<RolloutReport, 'outcome' | 'reason'> {
+  const back = rolledBackSince(events);
+  if (back !== null && back.decided.seq > (finished?.seq ?? 0)) {
+    const { measure } = back.decided.data;
+    return back.ended?.data.complete === true
+      ? { outcome: 'rolled-back', reason: measure }
+      : { outcome: 'failed', reason: `rollback incomplete after: ${measure}` };
+  }
+  if (finished === undefined) return { outcome: 'failed', reason: 'the rollout has not finished' };
+  return { outcome: finished.data.outcome, reason: finished.data.reason };
+}
+
 function lastVerdict(events: readonly JournalEvent[], prefix: string): JournalEvent | null {
   return (
     events.findLast(
       (event) => event.kind === 'check.verdict' && event.data.proves.some((path) => path.startsWith(prefix)),
     ) ?? null
   );
-}
-
-function phaseStatus(
-  events: readonly JournalEvent[],
-  ids: readonly string[],
-): { status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null } {
-  // A phase that was begun again is judged by its last time.
-  const lasts = ids.map((id) => {
-    const started = events.findLast((event) => event.kind === 'phase.started' && event.phase === id);
-    const ended = events.findLast((event) => event.kind === 'phase.finished' && event.phase === id);
-    return { started, ended: ended !== undefined && ended.seq > (started?.seq ?? 0) ? ended : undefined };
-  });
-  const began = lasts.flatMap(({ started }) => (started === undefined ? [] : [started.at])).toSorted();
-  if (began[0] === undefined) return { status: 'not-run', startedAt: null, endedAt: null };
-  const ends = lasts.flatMap(({ ended }) => (ended?.kind === 'phase.finished' ? [ended] : []));
-  const failed = ends.some((event) => event.data.status === 'failed');
-  const passed = !failed && ends.length === ids.length;
-  return {
-    status: failed ? 'failed' : passed ? 'passed' : 'not-run',
-    startedAt: began[0],
-    endedAt:
-      ends
-        .map((event) => event.at)
-        .toSorted()
-        .at(-1) ?? null,
-  };
-}
-
-function chapters(events: readonly JournalEvent[]): RolloutReport['phases'] {
-  return CHAPTERS.map((id) => ({ id, ...phaseStatus(events, id === 'cutover' ? Object.values(CUTOVER) : [id]) }));
-}
-
-function cutover(events: readonly JournalEvent[]): CutoverReport {
-  const one = (id: string): CutoverReport['phase1'] => {
-    const end = events.findLast((event) => event.kind === 'phase.finished' && event.phase === id);
-    return {
-      status: phaseStatus(events, [id]).status,
-      seconds: end?.kind === 'phase.finished' ? end.data.seconds : null,
-    };
-  };
-  return {
-    phase1: one(CUTOVER.phase1),
-    phase2: one(CUTOVER.phase2),
-    phase3: one(CUTOVER.phase3),
-    phase4: one(CUTOVER.phase4),
-  };
 }
 
 /** From the cutover's first moment to the verdict that every endpoint in production answers. */

@@ -1,5 +1,9 @@
 import type { JournalEvent } from '../rollout/journal-event.ts';
+import { takenBack } from './phase-status.ts';
 import { provenClaims } from '../phases/preparation/readiness-checks.ts';
+
+/** Claims about how things stand; the others tell of what happened. */
+const STATE = 'definitionOfDone.';
 
 /** What the journal says of each boolean of the report: the event that shows it, or why it is not shown. */
 export interface Claims {
@@ -28,6 +32,15 @@ export function readClaims(events: readonly JournalEvent[]): Claims {
     reasons,
     claim(path) {
       const event = proven.get(path);
+      // What a rollback took back was so, and is no more.
+      const back =
+        event === undefined || event.phase === null || !path.startsWith(STATE)
+          ? null
+          : takenBack(events, event.phase, event.seq);
+      if (back !== null) {
+        reasons[path] = `rolled back since: ${back.decided.data.measure}`;
+        return false;
+      }
       if (event !== undefined) evidence[path] = event.id;
       else reasons[path] = failed.get(path) ?? 'not measured: no check of this version proves it yet';
       return event !== undefined;

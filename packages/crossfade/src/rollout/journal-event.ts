@@ -134,8 +134,14 @@ export type JournalEntry =
   /** A test page to one person, and their answer to it. */
   | { kind: 'page.sent'; data: { to: string; level: number; channel: string; token: string } }
   | { kind: 'page.acknowledged'; data: { to: string; token: string; ms: number } }
-  /** A message of the communication plan, as its file then was (`hash`); `refused` says why the channel did not take it. */
-  | { kind: 'message.sent'; data: { message: string; channel: string; hash: string; refused: string | null } }
+  /**
+   * A message of the communication plan, as its file then was (`hash`); `refused` says why the channel did not take it.
+   * `moment`: the event that it tells of; `null` for a test.
+   */
+  | {
+      kind: 'message.sent';
+      data: { message: string; channel: string; hash: string; refused: string | null; moment: string | null };
+    }
   | { kind: 'note'; data: { text: string } };
 
 export type JournalKind = JournalEntry['kind'];

@@ -18,6 +18,14 @@ export type PhaseId = (typeof PHASE_IDS)[number];
 
 export type RollbackKind = 'immediate' | 'dns' | 'full' | 'data';
 
+/** Which phases each rollback takes back: those whose steps are compensated. */
+export const ROLLBACK_SCOPES: Readonly<Record<RollbackKind, readonly PhaseId[]>> = {
+  immediate: ['cutover.worker'],
+  dns: ['cutover.worker', 'cutover.dns'],
+  full: ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch'],
+  data: [],
+};
+
 /** Reads the world, changes nothing, answers with a verdict. */
 export interface Check {
   readonly id: string;

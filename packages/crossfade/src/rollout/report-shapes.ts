@@ -17,8 +17,11 @@ export interface PreCutoverChecklist {
   team: Proven<'onCallSchedule' | 'communicationPlan' | 'escalationProcedures'>;
 }
 
+/** `rolled-back`: it passed, and a rollback has taken it back since. */
+export type PhaseStatus = 'passed' | 'failed' | 'not-run' | 'rolled-back';
+
 export interface CutoverPhaseReport {
-  status: 'passed' | 'failed' | 'not-run';
+  status: PhaseStatus;
   seconds: number | null;
 }
 export type CutoverReport = Record<'phase1' | 'phase2' | 'phase3' | 'phase4', CutoverPhaseReport>;
@@ -76,7 +79,7 @@ export interface RolloutReport {
   scale: string | null;
   startedAt: string;
   endedAt: string;
-  phases: { id: string; status: 'passed' | 'failed' | 'not-run'; startedAt: string | null; endedAt: string | null }[];
+  phases: { id: string; status: PhaseStatus; startedAt: string | null; endedAt: string | null }[];
   staging: StagingValidation;
   preCutover: PreCutoverChecklist;
   cutover: CutoverReport;
@@ -100,6 +103,8 @@ export interface RolloutReport {
   transfer: { objects: number; bytes: number; verified: number; mismatched: number };
   metrics: ProductionMetrics;
   alerts: { rule: string; severity: string; firedAt: string; resolvedAt: string | null; deliveredTo: string[] }[];
+  /** Messages of the communication plan that were sent at their moment; `refused`: why the channel did not take it. */
+  announcements: { message: string; channel: string; at: string; refused: string | null }[];
   legacy: LegacySystems;
   archive: { path: string | null; files: number; verified: boolean };
   success: Success;

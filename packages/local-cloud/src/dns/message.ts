@@ -15,6 +15,8 @@ export interface DnsReply {
   readonly answers: readonly Answer[];
   readonly authorities?: readonly Answer[];
   readonly authoritative: boolean;
+  /** Spoils the message on its way; for tests that stand in for a broken server. */
+  readonly spoil?: (message: Buffer) => Buffer;
 }
 
 export interface DnsServer {
@@ -23,8 +25,9 @@ export interface DnsServer {
   close(): Promise<void>;
 }
 
-function encodeReply(query: DecodedPacket, reply: DnsReply): Packet {
-  return {
+function encodeReply(query: DecodedPacket, reply: DnsReply): Buffer {
+  const { spoil = (message) => message } = reply;
+  const message: Packet = {
     type: 'response',
     id: query.id ?? 0,
     flags:
@@ -35,6 +38,7 @@ function encodeReply(query: DecodedPacket, reply: DnsReply): Packet {
     answers: [...reply.answers],
     authorities: [...(reply.authorities ?? [])],
   };
+  return spoil(packet.encode(message));
 }
 
 /** A DNS server over UDP and TCP; the same port for both. What is no DNS message is ignored, as servers do. */
@@ -58,8 +62,7 @@ export async function startDnsServer(
   let closed = false;
   udp.on('message', (message, client) => {
     void reply(message).then((made) => {
-      if (made !== null && !closed)
-        udp.send(packet.encode(encodeReply(made.query, made.reply)), client.port, client.address);
+      if (made !== null && !closed) udp.send(encodeReply(made.query, made.reply), client.port, client.address);
     });
   });
   const tcp = net.createServer((socket) => {
@@ -71,7 +74,7 @@ export async function startDnsServer(
       const message = received.subarray(2, 2 + received.readUInt16BE(0));
       void reply(message).then((made) => {
         if (made === null) return socket.destroy();
-        const bytes = packet.encode(encodeReply(made.query, made.reply));
+        const bytes = encodeReply(made.query, made.reply);
         const length = Buffer.alloc(2);
         length.writeUInt16BE(bytes.byteLength);
         socket.end(Buffer.concat([length, bytes]));

@@ -13,7 +13,7 @@ export const COMMUNICATION_CLAIM = 'preCutover.team.communicationPlan';
 export const TEST_MESSAGES = 'team.testMessages';
 
 /** What the messages' placeholders stand for. `reason` is why a rollback was begun. */
-async function messageValues(context: RolloutContext, reason: string): Promise<Record<string, string>> {
+export async function messageValues(context: RolloutContext, reason: string): Promise<Record<string, string>> {
   const { config, providers, rollout } = context;
   const now = Date.now();
   const { production } = config.environments;
@@ -32,7 +32,7 @@ async function messageValues(context: RolloutContext, reason: string): Promise<R
 }
 
 /** Messages are the same as long as this is. */
-const hashOf = (template: MessageTemplate): string =>
+export const messageHash = (template: MessageTemplate): string =>
   planHash([template.name, template.channel, template.title, template.text]);
 
 const TEST_REASON = 'this is a test, nothing is wrong';
@@ -45,7 +45,7 @@ export async function sendTestMessages(context: RolloutContext): Promise<{ sent:
     const { title, text, problems } = renderMessage(template, values);
     const channel = context.providers.channels.get(template.channel);
     if (problems.length > 0 || channel === undefined) continue;
-    const hash = hashOf(template);
+    const hash = messageHash(template);
     if (accepted(await context.history(), hash)) continue;
     const { name } = template;
     let refused: string | null = null;
@@ -59,7 +59,7 @@ export async function sendTestMessages(context: RolloutContext): Promise<{ sent:
     }
     await context.record({
       kind: 'message.sent',
-      data: { message: name, channel: template.channel, hash, refused },
+      data: { message: name, channel: template.channel, hash, refused, moment: null },
       subject: TEST_MESSAGES,
       ...(refused === null ? { key: `message/${hash}` } : {}),
     });
@@ -101,7 +101,7 @@ export function judgeCommunication(context: RolloutContext): Promise<Verdict> {
           mend: 'add the channel to notifications in the config, or name another one in the file',
         });
       } else if (problems.length === 0) {
-        const text = refusal(history, template, hashOf(template));
+        const text = refusal(history, template, messageHash(template));
         const mend = `see that ${template.channel} takes messages, then: crossfade prepare (it sends what is missing)`;
         if (text !== null) problems.push({ text, mend });
       }

@@ -2,7 +2,7 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import type { JournalEvent } from '../../rollout/journal-event.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { verdict, type Verdict } from '../../rollout/verdict.ts';
-import { clock, gapsIn, onCallAt, watchSpan } from './coverage.ts';
+import { clock, gapsIn, onCallAt, watchSpan, type Span } from './coverage.ts';
 import { judgePlan } from './judge-plan.ts';
 import { callPerson, failuresOf, findPage, pageToken, type PageRecord } from './page.ts';
 import { reach, readPeople, unreachable } from './people.ts';
@@ -59,29 +59,72 @@ async function lastPage(context: RolloutContext, to: string | null): Promise<Pag
   return sent?.kind === 'page.sent' ? findPage(history, sent.data.token) : null;
 }
 
+interface Problem {
+  readonly text: string;
+  readonly mend: string;
+}
+
+/** Who is on call from now to the end of the watch, and what is wrong about it. */
+async function readCoverage({ config, providers }: RolloutContext): Promise<{
+  readonly span: Span;
+  readonly names: readonly string[];
+  readonly gaps: readonly { from: string; until: string }[];
+  readonly strangers: readonly string[];
+  /** Who is called now. */
+  readonly first: string | null;
+  readonly problems: readonly Problem[];
+}> {
+  const { place } = providers.onCall;
+  const span = watchSpan(config.durations, Date.now());
+  const people = await readPeople(config.team.people);
+  const shifts = await providers.onCall.shifts(span.from, span.until);
+  const names = [...new Set(shifts.map((shift) => shift.person))];
+  const gaps = gapsIn(shifts, span).map(({ from, until }) => ({ from: clock(from), until: clock(until) }));
+  const strangers = unreachable(names, people, providers.channels);
+  const problems = [
+    ...gaps.map(({ from, until }) => ({
+      text: `nobody is on call from ${from} to ${until}`,
+      mend: `give somebody these times in ${place}`,
+    })),
+    ...strangers.map((text) => ({
+      text,
+      mend: `mend the contact in ${config.team.people}, or the channel in notifications`,
+    })),
+  ];
+  return { span, names, gaps, strangers, first: onCallAt(shifts, span.from), problems };
+}
+
+/** Every minute from now to the end of the watch is covered by somebody who can be called. */
+export function judgeCoverage(context: RolloutContext): Promise<Verdict> {
+  return judgePlan(async () => {
+    const { span, names, gaps, strangers, problems } = await readCoverage(context);
+    return verdict(problems.length === 0, {
+      summary:
+        problems.length === 0
+          ? `${names.join(', ')} cover every minute to ${clock(span.until)}`
+          : problems.map((problem) => problem.text).join('; '),
+      measured: {
+        from: clock(span.from),
+        until: clock(span.until),
+        onCall: [...names],
+        gaps: [...gaps],
+        unreachable: [...strangers],
+      },
+      expected: { gaps: [], unreachable: [] },
+      ...mendOf(problems),
+    });
+  });
+}
+
 /** Every minute is covered by somebody who can be called, and who is on call now answered a test page. */
 export function judgeOnCall(context: RolloutContext): Promise<Verdict> {
   return judgePlan(async () => {
-    const { config, providers } = context;
-    const { place } = providers.onCall;
-    const span = watchSpan(config.durations, Date.now());
-    const people = await readPeople(config.team.people);
-    const shifts = await providers.onCall.shifts(span.from, span.until);
-    const names = [...new Set(shifts.map((shift) => shift.person))];
-    const gaps = gapsIn(shifts, span).map(({ from, until }) => ({ from: clock(from), until: clock(until) }));
-    const strangers = unreachable(names, people, providers.channels);
-    const first = onCallAt(shifts, span.from);
+    const { config } = context;
+    const { span, names, gaps, strangers, first, problems: uncovered } = await readCoverage(context);
     const page = await lastPage(context, first);
     const answeredAfterMs = page?.answeredAfterMs ?? null;
     const problems = [
-      ...gaps.map(({ from, until }) => ({
-        text: `nobody is on call from ${from} to ${until}`,
-        mend: `give somebody these times in ${place}`,
-      })),
-      ...strangers.map((text) => ({
-        text,
-        mend: `mend the contact in ${config.team.people}, or the channel in notifications`,
-      })),
+      ...uncovered,
       ...(first === null || answeredAfterMs !== null
         ? []
         : [
@@ -102,9 +145,9 @@ export function judgeOnCall(context: RolloutContext): Promise<Verdict> {
       measured: {
         from: clock(span.from),
         until: clock(span.until),
-        onCall: names,
-        gaps,
-        unreachable: strangers,
+        onCall: [...names],
+        gaps: [...gaps],
+        unreachable: [...strangers],
         testPage: { to: first, answeredAfterMs },
       },
       expected: { gaps: [], unreachable: [], testPage: `acknowledged within ${config.team.answerWithinMs} ms` },

@@ -6,7 +6,10 @@ import type { JournalEvent } from '../../rollout/journal-event.ts';
 import type { Json } from '../../rollout/json.ts';
 import { STAGING_CLAIMS } from '../preparation/readiness-checks.ts';
 import { IDENTITY_CHECK, stagingIdentity } from '../staging/staging-identity.ts';
-import { CHECKLIST_CLAIMS, checklistCheck, stagingStillHoldsCheck } from './cutover-gate.ts';
+import { shift, teamStep, useTeam } from '../../checks/team/fixtures/team-at-work.ts';
+import { TEST_PAGE } from '../../checks/team/on-call.ts';
+import { workerPhase } from './worker-phase.ts';
+import { CHECKLIST_CLAIMS, checklistCheck, stagingStillHoldsCheck, stillCoveredCheck } from './cutover-gate.ts';
 
 const HOUR_MS = 3600_000;
 const HYPERDRIVE = 'c'.repeat(32);
@@ -138,5 +141,40 @@ describe("staging's evidence", () => {
 
   it('is not there when nobody measured which build it was', async () => {
     expect(await stagingStillHoldsCheck().run(contextOf([]))).toMatchObject({ status: 'fail' });
+  });
+});
+
+describe('who covers the cutover', () => {
+  const team = useTeam();
+
+  it('holds when every minute to the end of the watch is covered, without calling anybody again', async () => {
+    expect(await team().judge(stillCoveredCheck())).toMatchObject({
+      status: 'pass',
+      measured: { onCall: ['Ada', 'Ben'], gaps: [] },
+    });
+    expect(await team().arrived('on-call')).toEqual([]);
+  });
+
+  it("is asked anew: a shift that was given up since the preparation's verdict shuts the gate", async () => {
+    expect(await team().perform(teamStep(TEST_PAGE))).toMatchObject({ status: 'pass' });
+    await team().write('schedule.json', { shifts: [shift('Ada', -1, 1)] });
+    expect(await team().judge(stillCoveredCheck())).toMatchObject({
+      status: 'fail',
+      summary: expect.stringMatching(/^nobody is on call from .+ to .+Z$/),
+      mend: expect.stringContaining('schedule.json'),
+    });
+  });
+
+  it('does not count somebody who has no contact', async () => {
+    await team().write('schedule.json', { shifts: [shift('Zoe', -1, 48)] });
+    expect(await team().judge(stillCoveredCheck())).toMatchObject({
+      status: 'fail',
+      summary: expect.stringContaining('Zoe has no contact'),
+    });
+  });
+
+  it("is one of the cutover's gate", () => {
+    const gate = workerPhase({ plannedMs: 1, deadlineMs: 1, percentages: [100] }).gate.map(({ id }) => id);
+    expect(gate).toContain('cutover.onCall');
   });
 });

@@ -3,6 +3,7 @@ import { configHash } from '../../rollout/config-hash.ts';
 import type { JournalEvent } from '../../rollout/journal-event.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { judgeCoverage } from '../../checks/team/on-call.ts';
 import { STAGING_CLAIMS } from '../preparation/readiness-checks.ts';
 import { IDENTITY_CHECK, stagingIdentity } from '../staging/staging-identity.ts';
 
@@ -103,5 +104,15 @@ export function stagingStillHoldsCheck(): Check {
         mend: 'crossfade stage validate',
       });
     },
+  };
+}
+
+/** The preparation's verdict on who is on call may be a day old, and a schedule changes: it is read anew. */
+export function stillCoveredCheck(): Check {
+  return {
+    id: 'cutover.onCall',
+    title: 'Somebody is on call from now to the end of the watch',
+    proves: [],
+    run: judgeCoverage,
   };
 }

@@ -3,7 +3,7 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import type { Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { parseHealth } from '../../checks/worker/media-client.ts';
-import { checklistCheck, stagingStillHoldsCheck } from './cutover-gate.ts';
+import { checklistCheck, stagingStillHoldsCheck, stillCoveredCheck } from './cutover-gate.ts';
 import { workerDeployedCheck } from '../preparation/worker-steps.ts';
 import { edgeAddress, ensureDeployed, servingSplit } from '../environment/deployment.ts';
 import { ensureVersion } from '../environment/worker-upload.ts';
@@ -70,7 +70,7 @@ export function workerPhase(options: { plannedMs: number; deadlineMs: number; pe
     title: 'Cutover 1 · Worker',
     plannedMs: options.plannedMs,
     deadlineMs: options.deadlineMs,
-    gate: [stagingStillHoldsCheck(), checklistCheck(), workerDeployedCheck()],
+    gate: [stagingStillHoldsCheck(), checklistCheck(), stillCoveredCheck(), workerDeployedCheck()],
     rollback: 'immediate',
     parts: options.percentages.map((percentage) => ({ kind: 'step' as const, step: percentageStep(percentage) })),
   };

@@ -9,6 +9,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const QUERY_TIMEOUT_MS = 60_000;
 /** SQLSTATE: what Postgres itself answers with, unlike the network's codes. */
 const SQLSTATE = /^[0-9A-Z]{5}$/;
+/**
+ * What passes, and leaves nothing of the statement behind: it was cancelled (57014), could not be serialized (40001) or
+ * lost a deadlock (40P01); there were too many connections (53300); the server stops (57P01, 57P02), starts (57P03), or
+ * is a standby while another one takes over (25006); the connection broke (class 08).
+ */
+const PASSING = /^(57014|40001|40P01|53300|57P0[123]|25006|08...)$/;
 
 /**
  * The app's Postgres. Errors name the host, never the connection string. A statement whose answer was lost is made
@@ -32,7 +38,9 @@ export function createDatabaseProvider(url: string, pace = 1): DatabaseProvider 
       const reason = networkReason(error);
       const code = error instanceof Error && 'code' in error ? String(error.code) : null;
       if (code !== null && SQLSTATE.test(code)) {
-        throw new ProviderError('Postgres', 'query', { status: null, reached: true, code, message: reason, secrets });
+        const retryable = PASSING.test(code);
+        const details = { status: null, reached: true, code, message: reason, retryable, secrets };
+        throw new ProviderError('Postgres', 'query', details);
       }
       throw new ProviderError('Postgres', 'query', {
         status: null,
