@@ -175,6 +175,12 @@ export default defineRollout((env) => ({
     signingKeys: [{ id: 'k1', secret: env['MEDIA_SIGNING_SECRET'] ?? '' }],
     signedUrlSeconds: 300,
   },
+  mediaRows: {
+    migrations: 'rollouts/audafact/migrations',
+    tables: ['public.library_tracks', 'public.uploads'],
+    urlColumn: 'file_url',
+    keyColumn: 'file_key',
+  },
   bucketRules: {
     infrequentAccessAfter: 30 * DAY_SECONDS,
     abortUploadsAfter: DAY_SECONDS,

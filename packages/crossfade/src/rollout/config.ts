@@ -157,6 +157,19 @@ const gates = v.strictObject({
   validationExpiresMs: positive,
 });
 
+/** As Postgres takes it unquoted. */
+const column = v.pipe(v.string(), v.regex(/^[a-z_][a-z0-9_]*$/, 'expected a name of a column'));
+const table = v.pipe(v.string(), v.regex(/^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$/, 'expected schema.table'));
+
+/** Rows of the app's database that address media: by public URL in the old world, by key in the new one. */
+const mediaRows = v.strictObject({
+  /** Folder of the numbered SQL migrations, relative to the repository. */
+  migrations: name,
+  tables: v.pipe(v.array(table), v.minLength(1)),
+  urlColumn: column,
+  keyColumn: column,
+});
+
 /** Everything that a rollout needs to know of one app. Unknown fields are errors. */
 export const rolloutConfigSchema = v.strictObject({
   name,
@@ -200,6 +213,7 @@ export const rolloutConfigSchema = v.strictObject({
     signingKeys: v.pipe(v.array(v.strictObject({ id: name, secret })), v.minLength(1)),
     signedUrlSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
   }),
+  mediaRows,
   bucketRules: v.strictObject({
     /** Seconds. */
     infrequentAccessAfter: positive,

@@ -3,7 +3,7 @@ import { ensureVersion } from '../environment/worker-upload.ts';
 import type { DeploymentSplit } from '../../providers/providers.ts';
 import type { Check, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
-import { endFileUrlsStep } from '../preparation/file-keys.ts';
+import { endFileUrlsStep, oldColumnQuietCheck } from './contract-step.ts';
 import { verifyInR2 } from '../transfer-pass.ts';
 
 /** Nobody asked the legacy store for anything while production was watched: the proof before anything is taken away. */
@@ -163,7 +163,7 @@ export function cleanupPhase(options: { deadlineMs: number }): Phase {
     title: 'Clean-up',
     plannedMs: 7 * 24 * 3600_000,
     deadlineMs: options.deadlineMs,
-    gate: [legacyQuietCheck(), nothingReadThroughCheck(), copyCompleteCheck()],
+    gate: [legacyQuietCheck(), nothingReadThroughCheck(), oldColumnQuietCheck(), copyCompleteCheck()],
     rollback: null,
     parts: [
       { kind: 'step', step: endReadThroughStep() },

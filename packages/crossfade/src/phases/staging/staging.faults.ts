@@ -136,7 +136,10 @@ describe('making staging', () => {
     const dry = createDryRun(providers, config);
     await makeStaging(contextOf(config, dry.providers));
     expect(dry.calls.map((call) => `${call.method} ${call.path.split(' ').slice(0, 3).join(' ')}`)).toEqual([
-      'SQL create unique index',
+      // An unfinished one is cleared away first; the last one writes it into the books.
+      'SQL drop index concurrently',
+      'SQL -- crossfade: no',
+      'SQL set local lock_timeout',
     ]);
     await makeStaging(contextOf());
     expect(await staging.query(`select 1 from pg_indexes where indexname = 'uploads_file_key'`)).toHaveLength(1);

@@ -1,0 +1,1 @@
+drop index concurrently if exists public.library_tracks_file_key
