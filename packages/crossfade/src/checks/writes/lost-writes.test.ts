@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { AudienceProvider, ToldKey } from '../../providers/providers.ts';
+import type { AudienceProvider, ToldKey, ToldWrite } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { memoryStore, type MemoryStore } from '../../transfer/fixtures/memory-store.ts';
+import { countLost } from '../../phases/rollback/lost-uploads.ts';
 import { compareWrites } from './lost-writes.ts';
+import { writesKeptCheck } from './writes-kept-check.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** A legacy store, R2 and rows as a rollback may leave them, and what the uploaders were told. */
-function leftBehind(told: () => readonly ToldKey[], rows: readonly string[]) {
+function leftBehind(told: () => readonly ToldKey[], rows: readonly string[], writes: readonly ToldWrite[] = []) {
   const [legacy, r2] = [memoryStore('legacy'), memoryStore('r2')];
-  const audience = { told: async () => ({ keys: told(), writes: [] }) };
+  const audience = { told: async () => ({ keys: told(), writes }) };
   const production = {
     // What Postgres answers: the rows among the keys that are asked for.
     query: async (_text: string, values: readonly unknown[]) =>
@@ -18,9 +20,15 @@ function leftBehind(told: () => readonly ToldKey[], rows: readonly string[]) {
   };
   const context = {
     config: { environments: { production: { supabase: { bucket: 'media' } } }, transfer: { concurrency: 4 } },
-    providers: { audience: audience as unknown as AudienceProvider, database: { production } },
+    keep: async (path: string) => path,
+    providers: {
+      audience: audience as unknown as AudienceProvider,
+      database: { production },
+      legacyStore: legacy,
+      r2: { production: r2 },
+    },
   } as unknown as RolloutContext;
-  return { legacy, r2, compare: () => compareWrites(context, { holds: legacy, also: [r2] }) };
+  return { legacy, r2, context, compare: () => compareWrites(context, { holds: legacy, also: [r2] }) };
 }
 const key = (name: string, last: ToldKey['last'], ...may: (string | null)[]): ToldKey => ({
   key: name,
@@ -90,4 +98,48 @@ it('looks again at what was written while it was looked at', async () => {
   place(legacy, ['a', 'two']);
   expect((await compare())?.lost).toEqual([]);
   expect(times).toBeGreaterThan(1);
+});
+
+it('a rollback counts them by kind, and what was at stake until the first sign of trouble', async () => {
+  const at = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
+  const write = (kind: ToldWrite['kind'], second: number, over: Partial<ToldWrite> = {}): ToldWrite => ({
+    key: 'a',
+    kind,
+    side: 'edge',
+    at: at(second),
+    outcome: 'succeeded',
+    ...over,
+  });
+  const told = [key('a', 'upload', 'one'), key('b', 'overwrite', 'new'), key('c', 'delete', null)];
+  const { legacy, context } = leftBehind(
+    () => told,
+    ['a', 'b'],
+    [
+      write('upload', 1, { side: 'legacy' }),
+      write('upload', 2),
+      write('overwrite', 3),
+      write('delete', 4, { outcome: 'unknown' }),
+      write('delete', 5),
+      write('upload', 6),
+    ],
+  );
+  place(legacy, ['a', 'one'], ['b', 'old'], ['c', 'one']);
+  expect(await countLost(context, at(5))).toEqual({
+    lostUploads: 1,
+    lostOverwrites: 1,
+    lostDeletes: 1,
+    sinceSwitch: { uploads: 1, overwrites: 1, deletes: 1, unknown: 1 },
+  });
+});
+
+it('the watch does not end well when R2 lacks what an uploader was told', async () => {
+  const { r2, context } = leftBehind(() => [key('a', 'upload', 'one')], ['a']);
+  expect(await writesKeptCheck().run(context)).toMatchObject({
+    status: 'fail',
+    measured: { lost: [{ key: 'a', kind: 'upload', reason: 'missing in r2' }] },
+  });
+  place(r2, ['a', 'one']);
+  expect(await writesKeptCheck().run(context)).toMatchObject({ status: 'pass', evidence: ['watch/lost-writes.json'] });
+  const nobody = leftBehind(() => [], []);
+  expect(await writesKeptCheck().run(nobody.context)).toMatchObject({ status: 'skipped' });
 });
