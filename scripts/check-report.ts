@@ -19,7 +19,12 @@ const reportSchema = v.looseObject({
   }),
   transfer: v.looseObject({ objects: v.number(), verified: v.number(), mismatched: v.number() }),
   rollback: v.nullable(
-    v.looseObject({ detectedMs: v.number(), recoveredMs: v.nullable(v.number()), lostUploads: v.nullable(v.number()) }),
+    v.looseObject({
+      detectedMs: v.number(),
+      recoveredMs: v.nullable(v.number()),
+      lostUploads: v.nullable(v.number()),
+      lostDeletes: v.nullable(v.number()),
+    }),
   ),
   reason: v.nullable(v.string()),
   evidence: v.record(v.string(), v.string()),
@@ -127,6 +132,7 @@ function rolledBack({ rollback, traffic }: Report, events: readonly Event[]): [s
       traffic.failed === 0 || (rollback?.recoveredMs ?? null) !== null,
     ],
     ['no upload was lost', rollback?.lostUploads === 0],
+    ['no delete was lost', rollback?.lostDeletes === 0],
     ['afterwards every listener was served', served?.data.verdict?.status === 'pass'],
   ];
 }

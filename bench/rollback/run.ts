@@ -39,8 +39,11 @@ async function prepare(stand: Stand, plan: RolloutPlan): Promise<void> {
   }
 }
 
+/** The same audience in every run. */
+const SEED = 1;
+
 async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> {
-  const stand = await openStand(USUAL_LOAD, say, signal);
+  const stand = await openStand({ ...USUAL_LOAD, seed: SEED }, say, signal);
   const results: RunResult[] = [];
   try {
     const plan = withOperator(

@@ -1,12 +1,31 @@
 import type { Env } from './env.ts';
 import { credentials, deleteLegacy, objectUrl, openLegacy } from './legacy-object.ts';
-import type { MediaStore } from './media-store.ts';
+import { ownerOf } from './keys.ts';
+import type { MediaStore, OpenMedia } from './media-store.ts';
 import { openR2 } from './r2-object.ts';
 
-/** Legacy is the store; what only R2 has (uploaded while the new version served) is found all the same. */
+/** Legacy tells times to the second, rounded down: only what is younger by more is surely the later one, ms. */
+const SURELY_LATER_MS = 1000;
+
+/** Whether R2 has a version that was written over this one while the new version served, and is not mirrored yet. */
+async function newerInR2(env: Env, key: string, legacy: OpenMedia): Promise<boolean> {
+  // Nobody writes over a track of the library: its key has its hash.
+  if (ownerOf(key) === null) return false;
+  const stored = await env.MEDIA.head(key);
+  return stored !== null && stored.uploaded.getTime() - legacy.modified.getTime() > SURELY_LATER_MS;
+}
+
+/**
+ * Legacy is the store; what only R2 has, or has newer (uploaded while the new version served), is found all the same:
+ * in the first seconds of a rollback the mirror is not at rest yet.
+ */
 export function createLegacyStore(env: Env): MediaStore {
   return {
-    open: async (key, wanted) => (await openLegacy(env, key)) ?? (await openR2(env, key, wanted)),
+    async open(key, wanted) {
+      const legacy = await openLegacy(env, key);
+      if (legacy !== null && !(await newerInR2(env, key, legacy))) return legacy;
+      return (await openR2(env, key, wanted)) ?? legacy;
+    },
     async put(key, body, size, contentType) {
       const sized = new FixedLengthStream(size);
       const [, response] = await Promise.all([

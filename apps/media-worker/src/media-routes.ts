@@ -4,7 +4,7 @@ import { keyOfPath, ownerOf } from './keys.ts';
 import { askLedger } from './limits/user-ledger.ts';
 import { laterOf, storeContext, type App, type Build, type RouteContext } from './route-context.ts';
 import { verifySignedUrl, type SignedRequest } from './signed-url.ts';
-import { noteArrival } from './upload-routes.ts';
+import { holdName, noteArrival } from './upload-routes.ts';
 
 /** The length that was signed is the length that comes. @throws ApiError 411 or 400 */
 function checkLength(context: RouteContext, signed: SignedRequest): number {
@@ -30,10 +30,11 @@ export function mediaRoutes(app: Hono<App>, build: Build): void {
     const contentType = context.req.header('content-type') ?? '';
     if (contentType !== signed.contentType)
       throw new ApiError(400, 'TYPE_MISMATCH', `the link was signed for ${signed.contentType}`);
-    const earlier = await arrivedBefore(context, build, key, size);
+    const hold = holdName(key, signed.upload ?? null);
+    const earlier = await arrivedBefore(context, build, { key, hold, size });
     if (earlier !== null) return context.json({ key, etag: earlier, size }, 201);
     const { etag } = await build.store(env).put(key, bodyOf(context), size, contentType);
-    await noteArrival(context, build, { key, etag, sizeBytes: size, contentType, title: null });
+    await noteArrival(context, build, { key, hold, etag, sizeBytes: size, contentType, title: null });
     return context.json({ key, etag, size }, 201);
   });
 }
@@ -42,10 +43,14 @@ export function mediaRoutes(app: Hono<App>, build: Build): void {
  * The ETag of an upload whose link was used before: the same link brings no second file, and who lost the answer gets
  * it again. `null` when the upload is still awaited (or the ledger is away: then the signature alone counts).
  */
-async function arrivedBefore(context: RouteContext, build: Build, key: string, size: number): Promise<string | null> {
+async function arrivedBefore(
+  context: RouteContext,
+  build: Build,
+  { key, hold, size }: { key: string; hold: string; size: number },
+): Promise<string | null> {
   const userId = ownerOf(key);
   if (userId === null) return null;
-  const awaited = await askLedger(context.env, userId, (ledger) => ledger.reserved(key)).catch(() => size);
+  const awaited = await askLedger(context.env, userId, (ledger) => ledger.reserved(hold)).catch(() => size);
   if (awaited !== null) return null;
   const there = await build
     .store(context.env)

@@ -14,7 +14,7 @@ export interface SignedRequest {
   readonly expires: number;
   readonly contentType?: string;
   readonly sizeBytes?: number;
-  /** The bucket's id of a multipart upload, and the part's number from 1. */
+  /** The bucket's id of a multipart upload, and the part's number from 1; without a part, one replacement of a file. */
   readonly upload?: string;
   readonly part?: number;
   /** A reader's browser saves the file instead of playing it. */

@@ -5,7 +5,15 @@ import { recordUpload, tierOf } from './library.ts';
 import { askLedger, limitsOf } from './limits/user-ledger.ts';
 import { announce } from './media-events.ts';
 import { presign } from './presigned-s3.ts';
-import { countAgainst, laterOf, readJson, type App, type Build, type RouteContext } from './route-context.ts';
+import {
+  countAgainst,
+  laterOf,
+  readJson,
+  storeContext,
+  type App,
+  type Build,
+  type RouteContext,
+} from './route-context.ts';
 import { openTicket, sealTicket, signUrl, type UploadTicket } from './signed-url.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -22,14 +30,17 @@ const GRACE_SECONDS = 15 * 60;
 const MULTIPART_SECONDS = 24 * 3600;
 const LONGEST_TITLE = 200;
 
+/** An upload's name in the ledger; no key holds `//`, so that none is taken for another's. */
+export const holdName = (key: string, turn: string | null): string => (turn === null ? key : `${key}//${turn}`);
+
 /** An upload arrived: its row, its place in the ledger, and the mirror's event. */
 export async function noteArrival(
   context: RouteContext,
   build: Build,
-  upload: { key: string; etag: string; sizeBytes: number; contentType: string; title: string | null },
+  upload: { key: string; hold?: string; etag: string; sizeBytes: number; contentType: string; title: string | null },
 ): Promise<void> {
   const { env } = context;
-  const { key, etag, sizeBytes, contentType } = upload;
+  const { key, etag, sizeBytes, contentType, hold = key } = upload;
   const userId = ownerOf(key);
   announce(env, laterOf(context), { type: 'put', key, size: sizeBytes, etag });
   if (userId === null) return;
@@ -45,7 +56,7 @@ export async function noteArrival(
         })
       : null,
     // The file is there and stays: a ledger that is away for once must not make the user send it again.
-    askLedger(env, userId, (ledger) => ledger.settle(key, sizeBytes)).catch((error: unknown) =>
+    askLedger(env, userId, (ledger) => ledger.settle(hold, sizeBytes)).catch((error: unknown) =>
       console.error('limits', String(error)),
     ),
   ]);
@@ -75,6 +86,8 @@ function partSize({ sizeBytes }: UploadTicket, part: number): number {
 
 interface NewUpload {
   readonly filename: string;
+  /** The caller's own file that the new bytes take the place of. */
+  readonly replaces: string | null;
   readonly contentType: string;
   readonly sizeBytes: number;
   readonly title: string | null;
@@ -82,14 +95,44 @@ interface NewUpload {
 }
 
 async function readUpload(context: RouteContext): Promise<NewUpload> {
-  const { filename, contentType, sizeBytes, title, resumable } = await readJson(context);
+  const { filename, contentType, sizeBytes, title, resumable, replaces } = await readJson(context);
   if (typeof filename !== 'string' || typeof contentType !== 'string')
     throw new ApiError(400, 'BODY_INVALID', 'filename and contentType are needed');
   if (typeof sizeBytes !== 'number' || !Number.isInteger(sizeBytes) || sizeBytes < 0)
     throw new ApiError(400, 'BODY_INVALID', 'sizeBytes must be a whole number');
   if (title !== undefined && (typeof title !== 'string' || title.length > LONGEST_TITLE))
     throw new ApiError(400, 'BODY_INVALID', `a title has at most ${LONGEST_TITLE} characters`);
-  return { filename, contentType, sizeBytes, title: title ?? null, resumable: resumable === true };
+  return {
+    filename,
+    contentType,
+    sizeBytes,
+    title: title ?? null,
+    resumable: resumable === true,
+    replaces: replaces === undefined ? null : ownKey(context, replaces),
+  };
+}
+
+/**
+ * Whether the file is there to be replaced, and by what may take its place: of the same type, in one piece.
+ * @throws ApiError 404 NOT_FOUND, 400 TYPE_MISMATCH, 413 REPLACEMENT_TOO_LARGE
+ */
+async function checkReplaceable(
+  context: RouteContext,
+  build: Build,
+  key: string,
+  { extension, sizeBytes }: { extension: string; sizeBytes: number },
+): Promise<void> {
+  const { env } = context;
+  if (!key.endsWith(`.${extension}`)) throw new ApiError(400, 'TYPE_MISMATCH', 'a file is replaced by one of its type');
+  // Completing an upload in parts takes an object that is there for the one that arrived.
+  if (sizeBytes > LARGEST_SINGLE)
+    throw new ApiError(
+      413,
+      'REPLACEMENT_TOO_LARGE',
+      `a file above ${LARGEST_SINGLE / MEBIBYTE} MiB replaces none; upload it anew`,
+    );
+  const there = await build.store(env).open(key, 'head', storeContext(env, laterOf(context), context.req.routePath));
+  if (there === null) throw new ApiError(404, 'NOT_FOUND', 'there is no such file');
 }
 
 /** Everything that leads to a new file: signing, parts, completing, giving up. */
@@ -103,25 +146,35 @@ export function uploadRoutes(app: Hono<App>, build: Build): void {
     const { largestFile } = limitsOf(env, await tierOf(env, userId));
     if (sizeBytes > largestFile)
       throw new ApiError(413, 'FILE_TOO_LARGE', `the largest file of your tier has ${largestFile / MEBIBYTE} MiB`);
-    const key = mintUploadKey(userId, upload.filename, extension);
-    const inParts = sizeBytes > LARGEST_SINGLE || (upload.resumable && sizeBytes > SMALLEST_RESUMABLE);
+    const { replaces } = upload;
+    if (replaces !== null) await checkReplaceable(context, build, replaces, { extension, sizeBytes });
+    const key = replaces ?? mintUploadKey(userId, upload.filename, extension);
+    const inParts =
+      replaces === null && (sizeBytes > LARGEST_SINGLE || (upload.resumable && sizeBytes > SMALLEST_RESUMABLE));
     if (inParts && build.name === 'bypass')
       throw new ApiError(503, 'PARTS_UNAVAILABLE', 'large uploads pause for a moment; try again', {
         'retry-after': '60',
       });
     const urlSeconds = Number(env.SIGNED_URL_SECONDS);
-    const hold = inParts ? MULTIPART_SECONDS : urlSeconds + GRACE_SECONDS;
-    await countAgainst(context, 'refuse', (ledger, limits) => ledger.reserve(key, sizeBytes, urlSeconds, hold, limits));
+    const holdSeconds = inParts ? MULTIPART_SECONDS : urlSeconds + GRACE_SECONDS;
+    const presigned = env.SIGNED_URL_MODE === 's3' && build.name === 'r2';
+    // Two links to replace the same file are two uploads: each has its own place in the ledger.
+    const turn = replaces === null || presigned ? null : crypto.randomUUID();
+    const hold = holdName(key, turn);
+    await countAgainst(context, 'refuse', (ledger, limits) =>
+      ledger.reserve(hold, sizeBytes, urlSeconds, holdSeconds, limits),
+    );
     if (inParts) {
       const { uploadId } = await env.MEDIA.createMultipartUpload(key, { httpMetadata: { contentType } });
       const ticket = await sealTicket(env, { key, upload: uploadId, sizeBytes, contentType, title });
-      const expiresAt = new Date(Date.now() + hold * 1000).toISOString();
+      const expiresAt = new Date(Date.now() + holdSeconds * 1000).toISOString();
       const multipart = { uploadId: ticket, partSizeBytes: PART_BYTES, parts: partsOf(sizeBytes) };
       return context.json({ key, expiresAt, multipart });
     }
     const request = { method: 'PUT', key, contentType, sizeBytes } as const;
-    const signed =
-      env.SIGNED_URL_MODE === 's3' && build.name === 'r2' ? await presign(env, request) : await signUrl(env, request);
+    const signed = presigned
+      ? await presign(env, request)
+      : await signUrl(env, turn === null ? request : { ...request, upload: turn });
     return context.json({ key, ...signed, method: 'PUT', headers: { 'content-type': contentType } });
   });
 

@@ -130,6 +130,73 @@ describe('an upload in parts', () => {
   });
 });
 
+describe('an upload that replaces a file', () => {
+  const link = (key: string, sizeBytes: number, build: 'r2' | 'bypass' = 'r2', over = {}): Promise<Response> =>
+    post(
+      '/api/sign-upload',
+      { filename: 'again.wav', contentType: 'audio/wav', sizeBytes, replaces: key, ...over },
+      user,
+      build,
+    );
+  const send = (url: string, body: Uint8Array, build: 'r2' | 'bypass' = 'r2'): Promise<Response> =>
+    worker.ask(url, {
+      method: 'PUT',
+      build,
+      headers: { 'content-type': 'audio/wav', 'content-length': String(body.byteLength) },
+      body,
+    });
+
+  it.each(['r2', 'bypass'] as const)(
+    'takes its place under the same key, in the %s build, and is told to the mirror',
+    async (build) => {
+      const key = await worker.upload(user, noise(100), build);
+      const bytes = new Uint8Array(200).fill(7);
+      const { url, key: same } = await answered<{ url: string; key: string }>(link(key, 200, build), 200);
+      expect(same).toBe(key);
+      expect((await send(url, bytes, build)).status).toBe(201);
+      const stored = build === 'r2' ? await worker.inR2(key) : await worker.inLegacy(key);
+      expect(stored === null ? null : sha256(stored)).toBe(sha256(bytes));
+      const rows = await worker.query('select size_bytes from uploads where file_key = $1', [key]);
+      expect(rows).toEqual([{ size_bytes: '200' }]);
+      await vi.waitFor(() =>
+        expect(worker.events.filter((one) => one['key'] === key).map((one) => one['size'])).toEqual([100, 200]),
+      );
+    },
+  );
+
+  it('is stored though another one of the same size was signed before it and came first', async () => {
+    const key = await worker.upload(user, noise(100));
+    const [first, second] = [
+      await answered<{ url: string }>(link(key, 50), 200),
+      await answered<{ url: string }>(link(key, 50), 200),
+    ];
+    const last = new Uint8Array(50).fill(2);
+    expect((await send(first.url, new Uint8Array(50).fill(1))).status).toBe(201);
+    expect((await send(second.url, last)).status).toBe(201);
+    // The first link serves once: it does not bring the old bytes back.
+    await send(first.url, new Uint8Array(50).fill(1));
+    const stored = await worker.inR2(key);
+    expect(stored === null ? null : sha256(stored)).toBe(sha256(last));
+  });
+
+  it("is refused for what is not there, is of another type, too large, or somebody else's", async () => {
+    const key = await worker.upload(user, noise(100));
+    expect((await link(key.replace('.wav', 'x.wav'), 50)).status).toBe(404);
+    expect((await link(key, 50, 'r2', { filename: 'a.mp3', contentType: 'audio/mpeg' })).status).toBe(400);
+    expect((await link(key, 101 * MEBIBYTE)).status).toBe(413);
+    expect((await link(await worker.upload(worker.users.pro, noise(10)), 50)).status).toBe(403);
+    expect((await link('nowhere/a.wav', 50)).status).toBe(400);
+  });
+
+  it('does not bring a file back that was deleted meanwhile', async () => {
+    const key = await worker.upload(user, noise(100));
+    const { url } = await answered<{ url: string }>(link(key, 50), 200);
+    await answered(post('/api/delete-file', { key }), 200);
+    expect((await send(url, noise(50))).status).toBe(409);
+    expect(await worker.inR2(key)).toBeNull();
+  });
+});
+
 describe('the queue', () => {
   it('is told of every upload and every delete', async () => {
     const key = await worker.upload(user, noise(100));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import * as v from 'valibot';
-import { audienceLoad } from './audience/load.ts';
+import { audienceLoad, writeRates } from './audience/load.ts';
 import type { AudienceProcess } from './audience/process.ts';
 import { faultSchema, type Faults } from './faults.ts';
 import type { Pages } from './pages.ts';
@@ -54,7 +54,11 @@ export async function startControlApi(
     return context.json({ ok: true });
   });
   app.get('/audience/stats', async (context) => context.json(await parts.audience().stats()));
-  app.get('/audience/uploads', async (context) => context.json(await parts.audience().uploads()));
+  app.get('/audience/told', async (context) => context.json(await parts.audience().told()));
+  app.post('/audience/write', async (context) => {
+    await parts.audience().write(v.parse(writeRates, await context.req.json()));
+    return context.json({ ok: true });
+  });
   app.post('/pages/deploy', async (context) => {
     const { host, folder } = v.parse(deployment, await context.req.json());
     await parts.pages.deploy(host, folder);

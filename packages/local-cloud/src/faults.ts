@@ -10,8 +10,14 @@ export const faultSchema = v.variant('kind', [
   v.object({ kind: v.literal('no-analytics'), seconds }),
   /** This resolver (an address) gives the answers it has, whatever their TTL. */
   v.object({ kind: v.literal('stale-dns'), seconds, resolver: v.string() }),
-  /** This version of a Worker fails so large a share of its requests (0–1), whoever asks. */
-  v.object({ kind: v.literal('failing-version'), seconds, versionId: v.string(), share: v.number() }),
+  /** This version of a Worker fails so large a share of its requests (0–1), or of its reads only, whoever asks. */
+  v.object({
+    kind: v.literal('failing-version'),
+    seconds,
+    versionId: v.string(),
+    share: v.number(),
+    only: v.optional(v.literal('reads')),
+  }),
 ]);
 export type Fault = v.InferOutput<typeof faultSchema>;
 

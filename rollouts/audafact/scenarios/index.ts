@@ -1,5 +1,6 @@
 import type { Scenario } from '@crossfade/crossfade/rehearsal/scenario';
 import { killAtEach, killed } from './crash.ts';
+import { lateUploads } from './late-uploads.ts';
 
 const completed = { outcome: 'completed', exitCode: 0, audienceFails: false } as const;
 const rolledBack = { outcome: 'rolled-back', exitCode: 3 } as const;
@@ -61,6 +62,7 @@ export const scenarios: readonly Scenario[] = [
         await stage.plant({ kind: 'api-outage', answer: '503', seconds: 3 });
     },
   },
+  lateUploads,
   {
     name: 'no-data',
     summary: 'the analytics count nothing any more while production is watched',

@@ -6,7 +6,11 @@ import { scenarios } from './index.ts';
 type Event = Parameters<NonNullable<Scenario['play']>>[0];
 
 /** What a scenario does when one event after the other comes. */
-async function actsOf(scenario: Scenario, events: readonly object[]): Promise<string[]> {
+async function actsOf(
+  scenario: Scenario,
+  events: readonly object[],
+  written = { uploads: 500, overwrites: 100, deletes: 50 },
+): Promise<string[]> {
   const acts: string[] = [];
   const act =
     (name: string) =>
@@ -15,6 +19,9 @@ async function actsOf(scenario: Scenario, events: readonly object[]): Promise<st
   const stage: Stage = {
     resolvers: ['127.0.0.11', '127.0.0.13'],
     plant: act('plant'),
+    failReads: act('fail reads'),
+    write: act('write'),
+    written: async () => written,
     loseObjects: act('lose'),
     abort: act('abort'),
     enterSecondOperator: act('enter'),
@@ -37,6 +44,7 @@ const STEPS = [
 const EVENTS = [
   ...PHASES.map((phase) => ({ kind: 'phase.started', phase, subject: null, data: {} })),
   ...STEPS.map((subject) => ({ kind: 'step.started', phase: null, subject, data: {} })),
+  { kind: 'metrics.sampled', phase: null, subject: null, data: {} },
   { kind: 'check.verdict', phase: 'preparation', subject: 'production.copy', data: {} },
   { kind: 'transfer.progressed', phase: 'preparation', subject: 'copy', data: { objects: 0, totalObjects: 9 } },
   { kind: 'transfer.progressed', phase: 'preparation', subject: 'copy', data: { objects: 4, totalObjects: 9 } },
@@ -49,6 +57,7 @@ it.each([
   ['wrong-bytes', []],
   ['stale-dns', [/^plant .*"stale-dns".*"127\.0\.0\.13"/]],
   ['api-outage', [/^plant .*"api-outage"/]],
+  ['late-uploads', [/^write .*"uploads":26/, /^fail reads 0\.2/]],
   ['no-data', [/^plant .*"no-analytics"/]],
   ['lost-objects', [/^lose 5/]],
   ['abort-midway', [/^abort/]],
@@ -62,9 +71,21 @@ it.each([
   expect(new Set(acts).size).toBe(acts.length);
 });
 
+it.each(['uploads', 'overwrites', 'deletes'] as const)(
+  'late-uploads waits until enough %s have succeeded',
+  async (name) => {
+    const scenario = scenarios.find((one) => one.name === 'late-uploads');
+    if (scenario === undefined) throw new Error('there is no such scenario');
+    const written = { uploads: 500, overwrites: 100, deletes: 50 };
+    const acts = await actsOf(scenario, EVENTS, { ...written, [name]: written[name] - 1 });
+    expect(acts).toEqual([expect.stringMatching(/^write/)]);
+  },
+);
+
 it('every Worker of a scenario is a file that is there', async () => {
-  const config = { worker: { entry: '' } } as Parameters<NonNullable<Scenario['change']>>[0];
-  const entries = scenarios.flatMap(({ change }) => (change === undefined ? [] : [change(config).worker.entry]));
+  const durations = { monitor: { plannedMs: 1, deadlineMs: 1 } };
+  const config = { worker: { entry: '' }, durations } as Parameters<NonNullable<Scenario['change']>>[0];
+  const entries = scenarios.map(({ change }) => change?.(config).worker.entry ?? '').filter((entry) => entry !== '');
   expect(entries).toHaveLength(3);
   for (const entry of entries) await expect(access(entry)).resolves.toBeUndefined();
 });

@@ -84,7 +84,7 @@ export class UserLimits extends DurableObject {
 
   /** The upload will not come, or the file is gone: what was set aside, and its live URLs, are free again. */
   release(key: string): void {
-    this.#sql.exec('delete from holds where key = ?', key);
+    this.#sql.exec(`delete from holds where key = ? or instr(key, ?) = 1`, key, `${key}//`);
   }
 
   /** How the user stands, without counting anything. */

@@ -12,6 +12,7 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --all                     each scenario after the other, and a table; with --scenario A,B only these
       --rate N                  arrivals a second in the audience (default: 60)
       --pieces N                ranges that each listener reads of a track (default: 1)
+      --seed N                  the audience chooses as it did with this seed (default: another each time)
       --exit                    end when the rollout has ended (otherwise the page stays until Ctrl-C)
       --report FILE             write the report of the rollout
       --resume                  go on with the rehearsal that was interrupted
@@ -55,6 +56,7 @@ const OPTIONS = {
   all: { type: 'boolean' },
   rate: { type: 'string' },
   pieces: { type: 'string' },
+  seed: { type: 'string' },
   exit: { type: 'boolean' },
   report: { type: 'string' },
   resume: { type: 'boolean' },

@@ -21,6 +21,7 @@ const journalLine = v.looseObject({
 const traffic = v.looseObject({
   requests: v.number(),
   failed: v.number(),
+  seed: v.nullable(v.number()),
   reasons: v.array(v.object({ reason: v.string(), count: v.number(), planted: v.boolean() })),
 });
 const reported = v.looseObject({
@@ -28,7 +29,13 @@ const reported = v.looseObject({
   reason: v.nullable(v.string()),
   traffic,
   rollback: v.nullable(
-    v.looseObject({ detectedMs: v.number(), recoveredMs: v.nullable(v.number()), lostUploads: v.nullable(v.number()) }),
+    v.looseObject({
+      detectedMs: v.number(),
+      recoveredMs: v.nullable(v.number()),
+      lostUploads: v.nullable(v.number()),
+      lostDeletes: v.nullable(v.number()),
+      sinceSwitch: v.nullable(v.looseObject({ uploads: v.number(), overwrites: v.number(), deletes: v.number() })),
+    }),
   ),
 });
 
@@ -95,6 +102,7 @@ async function playOne(scenario: Scenario, flags: CommandFlags, report: string):
       ...(flags.config === undefined ? [] : ['--config', flags.config]),
       ...(flags.rate === undefined ? [] : ['--rate', flags.rate]),
       ...(flags.pieces === undefined ? [] : ['--pieces', flags.pieces]),
+      ...(flags.seed === undefined ? [] : ['--seed', flags.seed]),
       ...(flags.port === undefined ? [] : ['--port', flags.port]),
     ],
     'stderr',
@@ -105,7 +113,8 @@ async function playOne(scenario: Scenario, flags: CommandFlags, report: string):
   const base = { scenario: scenarioName, expected: expected.outcome, exitCode, seconds };
   const told = await readTold(report);
   if (told === null) {
-    const nothing = { requests: 0, failed: 0, unplanted: 0, detectedMs: null, recoveredMs: null, lostUploads: null };
+    const unmeasured = { detectedMs: null, recoveredMs: null, lostUploads: null, lostDeletes: null, seed: null };
+    const nothing = { requests: 0, failed: 0, unplanted: 0, ...unmeasured };
     return { ...base, ...nothing, outcome: 'no report', reason: null, differences: ['it ended without a report'] };
   }
   const { outcome, reason, traffic: counted, rollback } = told.report;
@@ -119,6 +128,8 @@ async function playOne(scenario: Scenario, flags: CommandFlags, report: string):
     detectedMs: rollback?.detectedMs ?? null,
     recoveredMs: rollback?.recoveredMs ?? null,
     lostUploads: rollback?.lostUploads ?? null,
+    lostDeletes: rollback?.lostDeletes ?? null,
+    seed: counted.seed,
     differences: judgeEnding(scenario, { ...told.report, notes: told.notes }, exitCode),
   };
 }

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { scenarios } from '@crossfade/audafact/scenarios';
@@ -12,6 +13,7 @@ import { configPath, DEFAULT_CONFIG } from './load-config.ts';
 import type { CommandFlags } from './main.ts';
 import { UserError } from './user-error.ts';
 
+const MOST_SEED = 2 ** 31 - 1;
 /** A rehearsal's world, its copy in R2, the databases and the evidence, bytes. */
 export const NEEDED_BYTES = 2.5e9;
 /** Less than this, bytes, and a rehearsal that runs is ended before its parts break one by one. */
@@ -107,10 +109,11 @@ export function chosenScenarios(names: string | undefined): readonly Scenario[] 
 }
 
 /** @throws UserError */
-export function chosenLoad({ rate, pieces }: Pick<CommandFlags, 'rate' | 'pieces'>): AudienceLoad {
+export function chosenLoad({ rate, pieces, seed }: Pick<CommandFlags, 'rate' | 'pieces' | 'seed'>): AudienceLoad {
   const load = {
     ratePerSecond: rate === undefined ? USUAL_LOAD.ratePerSecond : Number(rate),
     pieces: pieces === undefined ? USUAL_LOAD.pieces : Number(pieces),
+    seed: seed === undefined ? randomInt(MOST_SEED) : Number(seed),
   };
   if (!(load.ratePerSecond >= 1 && load.ratePerSecond <= 10_000)) {
     throw new UserError(
@@ -124,6 +127,13 @@ export function chosenLoad({ rate, pieces }: Pick<CommandFlags, 'rate' | 'pieces
       'CROSSFADE_PIECES_INVALID',
       `${JSON.stringify(pieces)} is no number of pieces`,
       'name a whole number, from 1 to 1000',
+    );
+  }
+  if (!(Number.isInteger(load.seed) && load.seed >= 0 && load.seed <= MOST_SEED) || seed === '') {
+    throw new UserError(
+      'CROSSFADE_SEED_INVALID',
+      `${JSON.stringify(seed)} is no seed`,
+      `name a whole number, from 0 to ${MOST_SEED}`,
     );
   }
   return load;

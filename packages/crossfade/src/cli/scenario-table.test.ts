@@ -13,6 +13,8 @@ const row: ScenarioRow = {
   detectedMs: null,
   recoveredMs: null,
   lostUploads: null,
+  lostDeletes: null,
+  seed: 7,
   seconds: 109,
   differences: [],
 };
@@ -27,10 +29,11 @@ it('a table has a line for each scenario, words to the left and numbers to the r
     detectedMs: 1240,
     recoveredMs: 2000,
     lostUploads: 0,
+    lostDeletes: 0,
   };
   expect(scenarioLines([row, broken])).toEqual([
-    'scenario       expected   outcome      exit  requests  failed  not planted  detected  recovered  lost uploads  seconds',
-    'smooth         completed  completed       0      7894       0            0         –          –             –      109',
-    'broken-worker  completed  rolled-back     3      7894      41            0     1.2 s      2.0 s             0      109',
+    'scenario       expected   outcome      exit  requests  failed  not planted  detected  recovered  lost uploads  lost deletes  seconds',
+    'smooth         completed  completed       0      7894       0            0         –          –             –             –      109',
+    'broken-worker  completed  rolled-back     3      7894      41            0     1.2 s      2.0 s             0             0      109',
   ]);
 });

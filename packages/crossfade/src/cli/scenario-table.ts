@@ -15,6 +15,9 @@ export interface ScenarioRow {
   readonly detectedMs: number | null;
   readonly recoveredMs: number | null;
   readonly lostUploads: number | null;
+  readonly lostDeletes: number | null;
+  /** From which the audience's choices followed: with `--seed` it chooses alike again. */
+  readonly seed: number | null;
   readonly seconds: number;
   /** In which ways it ended otherwise than it must. */
   readonly differences: readonly string[];
@@ -31,6 +34,7 @@ const HEAD = [
   'detected',
   'recovered',
   'lost uploads',
+  'lost deletes',
   'seconds',
 ];
 const LEFT = 3;
@@ -52,6 +56,7 @@ export function scenarioLines(rows: readonly ScenarioRow[]): string[] {
       inSeconds(row.detectedMs),
       inSeconds(row.recoveredMs),
       row.lostUploads === null ? '–' : String(row.lostUploads),
+      row.lostDeletes === null ? '–' : String(row.lostDeletes),
       String(row.seconds),
     ]),
   ];

@@ -13,6 +13,11 @@ function secondsOf({ startedAt, endedAt }: RolloutReport['phases'][number]): num
   return startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
 }
 
+function atStake(since: NonNullable<RolloutReport['rollback']>['sinceSwitch']): string {
+  if (since === null) return '';
+  return ` of ${since.uploads} uploads, ${since.overwrites} overwrites and ${since.deletes} deletes since the switch`;
+}
+
 /** The rollout in ten seconds: what came out, how available it was, how long it took, what was proven, where it lies. `run` is `null` when it is looked at later. */
 export function printSummary(
   output: NodeJS.WriteStream,
@@ -42,7 +47,7 @@ export function printSummary(
     ['Outcome', `${outcome}${expected}${report.reason === null ? '' : ` · ${report.reason}`}`],
     [
       'Availability',
-      `${availability} of ${traffic.requests} requests, ${traffic.failed} failed, longest gap ${Math.round(traffic.longestGapMs)} ms, p99 ${Math.round(traffic.p99Ms)} ms`,
+      `${availability} of ${traffic.requests} requests, ${traffic.failed} failed, longest gap ${Math.round(traffic.longestGapMs)} ms, p99 ${Math.round(traffic.p99Ms)} ms${traffic.seed === null ? '' : `, seed ${traffic.seed}`}`,
     ],
     ['Phases', report.phases.map((phase) => `${phase.id} ${seconds(secondsOf(phase))}`).join(', ')],
     [
@@ -54,7 +59,7 @@ export function printSummary(
       : [
           [
             'Rollback',
-            `${rollback.kind}: noticed after ${rollback.detectedMs} ms, served again after ${rollback.recoveredMs ?? '?'} ms, ${rollback.lostUploads ?? '?'} uploads lost`,
+            `${rollback.kind}: noticed after ${rollback.detectedMs} ms, served again after ${rollback.recoveredMs ?? '?'} ms, ${rollback.lostUploads ?? '?'} uploads and ${rollback.lostDeletes ?? '?'} deletes lost${atStake(rollback.sinceSwitch)}`,
           ],
         ]),
     [

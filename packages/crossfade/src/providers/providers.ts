@@ -329,6 +329,28 @@ export interface PlatformClock {
   expireObjects(bucket: string, nowMs: number): Promise<readonly string[]>;
 }
 
+export type WriteKind = 'upload' | 'overwrite' | 'delete';
+export type WriteCounts = Readonly<Record<'uploads' | 'overwrites' | 'deletes', number>>;
+
+/** What may lie under a key after all that its uploader was told. */
+export interface ToldKey {
+  readonly key: string;
+  /** SHA-256 (hex) of the bytes that may be there, `null` for nothing; more than one where an answer was lost. */
+  readonly may: readonly (string | null)[];
+  /** The last operation that succeeded. */
+  readonly last: WriteKind | null;
+  /** Rises with each operation on the key. */
+  readonly version: number;
+}
+export interface ToldWrite {
+  readonly key: string;
+  readonly kind: WriteKind;
+  readonly side: 'legacy' | 'edge';
+  readonly at: string;
+  /** `unknown`: the answer was lost. */
+  readonly outcome: 'succeeded' | 'unknown';
+}
+
 export interface AudienceStats {
   readonly requests: number;
   readonly failed: number;
@@ -341,12 +363,15 @@ export interface AudienceStats {
   readonly seconds: readonly { at: string; ok: number; failed: number; legacy: number; edge: number }[];
   readonly firstFailureAt: string | null;
   readonly lastFailureAt: string | null;
-  readonly uploadsAccepted: number;
+  /** Operations of uploaders that they were told succeeded, by who served them. */
+  readonly written: Readonly<Record<'legacy' | 'edge', WriteCounts>>;
+  /** From which all choices of a simulated audience followed; `null` for another. */
+  readonly seed: number | null;
 }
 export interface AudienceProvider {
   start(): Promise<void>;
   stop(): Promise<void>;
   stats(): Promise<AudienceStats>;
-  /** What the uploaders were told succeeded, to be compared byte by byte with what a store holds. */
-  uploads(): Promise<readonly { key: string; sha256: string; size: number; at: string; side: 'legacy' | 'edge' }[]>;
+  /** What the uploaders were told, to be compared byte by byte with what a store holds. */
+  told(): Promise<{ readonly keys: readonly ToldKey[]; readonly writes: readonly ToldWrite[] }>;
 }

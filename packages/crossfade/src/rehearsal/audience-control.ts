@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
+import type { AudienceLoad, WriteRates } from '@crossfade/local-cloud/audience/load';
 import type { AudienceProvider } from '../providers/providers.ts';
 
+const counts = v.object({ uploads: v.number(), overwrites: v.number(), deletes: v.number() });
 const stats = v.object({
   requests: v.number(),
   failed: v.number(),
@@ -14,21 +15,32 @@ const stats = v.object({
   ),
   firstFailureAt: v.nullable(v.string()),
   lastFailureAt: v.nullable(v.string()),
-  uploadsAccepted: v.number(),
+  written: v.object({ legacy: counts, edge: counts }),
+  seed: v.nullable(v.number()),
 });
-const uploads = v.array(
-  v.object({
-    key: v.string(),
-    sha256: v.string(),
-    size: v.number(),
-    at: v.string(),
-    side: v.picklist(['legacy', 'edge']),
-  }),
-);
+const kind = v.picklist(['upload', 'overwrite', 'delete']);
+const told = v.object({
+  keys: v.array(
+    v.object({
+      key: v.string(),
+      may: v.array(v.nullable(v.string())),
+      last: v.nullable(kind),
+      version: v.number(),
+    }),
+  ),
+  writes: v.array(
+    v.object({
+      key: v.string(),
+      kind,
+      side: v.picklist(['legacy', 'edge']),
+      at: v.string(),
+      outcome: v.picklist(['succeeded', 'unknown']),
+    }),
+  ),
+});
 
-/** The audience of the local cloud, driven through its control API. */
-export function createAudienceControl(controlUrl: string, load: AudienceLoad): AudienceProvider {
-  const ask = async (path: string, body?: unknown): Promise<unknown> => {
+function asking(controlUrl: string): (path: string, body?: unknown) => Promise<unknown> {
+  return async (path, body) => {
     const response = await fetch(`${controlUrl}/audience/${path}`, {
       method: body === undefined ? 'GET' : 'POST',
       ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
@@ -36,6 +48,16 @@ export function createAudienceControl(controlUrl: string, load: AudienceLoad): A
     if (!response.ok) throw new Error(`the audience answered ${response.status} to ${path}`);
     return response.json();
   };
+}
+
+/** From now on uploaders write so often beside the listeners. */
+export async function setWriteRates(controlUrl: string, rates: WriteRates): Promise<void> {
+  await asking(controlUrl)('write', rates);
+}
+
+/** The audience of the local cloud, driven through its control API. */
+export function createAudienceControl(controlUrl: string, load: AudienceLoad): AudienceProvider {
+  const ask = asking(controlUrl);
   return {
     async start() {
       await ask('start', load);
@@ -44,6 +66,6 @@ export function createAudienceControl(controlUrl: string, load: AudienceLoad): A
       await ask('stop', {});
     },
     stats: async () => v.parse(stats, await ask('stats')),
-    uploads: async () => v.parse(uploads, await ask('uploads')),
+    told: async () => v.parse(told, await ask('told')),
   };
 }

@@ -5,7 +5,7 @@ import type { RolloutPlan } from '../rollout/plan.ts';
 import { verdict } from '../rollout/verdict.ts';
 
 /** Unless another load is named; each arrival makes one or two requests then. */
-export const USUAL_LOAD: AudienceLoad = { ratePerSecond: 60, pieces: 1 };
+export const USUAL_LOAD: Omit<AudienceLoad, 'seed'> = { ratePerSecond: 60, pieces: 1 };
 /** So long the audience's count is watched, to see whether it moves, ms. */
 const LOOK_MS = 400;
 
@@ -62,10 +62,10 @@ export function withAudience(plan: RolloutPlan, providers: Providers): RolloutPl
 export async function countTraffic({ context }: Controller, providers: Providers): Promise<void> {
   if (providers.audience === null) return;
   await providers.audience.stop();
-  const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons } = await providers.audience.stats();
+  const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons, seed } = await providers.audience.stats();
   await context.record({
     kind: 'traffic.counted',
-    data: { requests, failed, longestGapMs, p50Ms, p99Ms, reasons },
+    data: { requests, failed, longestGapMs, p50Ms, p99Ms, reasons, seed },
     key: 'traffic/counted',
   });
 }

@@ -1,3 +1,4 @@
+import type { WriteCounts } from '../providers/providers.ts';
 import type { RolloutReport } from '../rollout/report-shapes.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -6,7 +7,11 @@ export interface Told {
   readonly outcome: RolloutReport['outcome'];
   readonly reason: string | null;
   readonly traffic: Counted & { readonly requests: number };
-  readonly rollback: { readonly lostUploads: number | null } | null;
+  readonly rollback: {
+    readonly lostUploads: number | null;
+    readonly lostDeletes: number | null;
+    readonly sinceSwitch: WriteCounts | null;
+  } | null;
   /** The stage's notes in the journal. */
   readonly notes: readonly string[];
 }
@@ -43,6 +48,15 @@ export function judgeEnding(
       expected.outcome === 'rolled-back' && rollback?.lostUploads !== 0,
       `uploads lost: ${rollback?.lostUploads ?? 'unknown'}`,
     ],
+    [
+      expected.outcome === 'rolled-back' && rollback?.lostDeletes !== 0,
+      `deletes lost: ${rollback?.lostDeletes ?? 'unknown'}`,
+    ],
+    ...(['uploads', 'overwrites', 'deletes'] as const).map((name): [boolean, string] => {
+      const wanted = expected.sinceSwitch?.[name] ?? 0;
+      const done = rollback?.sinceSwitch?.[name] ?? 0;
+      return [done < wanted, `${done} ${name} against R2 before the rollback, at least ${wanted} were to be at stake`];
+    }),
   ];
   return differences.flatMap(([differs, text]) => (differs ? [text] : []));
 }

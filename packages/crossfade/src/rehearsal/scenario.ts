@@ -1,4 +1,6 @@
 import type { Fault } from '@crossfade/local-cloud/faults';
+import type { WriteRates } from '@crossfade/local-cloud/audience/load';
+import type { WriteCounts } from '../providers/providers.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
 import type { RolloutReport } from '../rollout/report-shapes.ts';
@@ -11,6 +13,8 @@ export interface Ending {
   readonly reason?: RegExp;
   /** What must be found among the stage's notes: a story whose fault was never planted proves nothing. */
   readonly staged: readonly RegExp[];
+  /** So many operations of uploaders, at least, must have succeeded against R2 before the rollback. */
+  readonly sinceSwitch?: WriteCounts;
   /** Whether the scenario's own faults reach the audience. Failures that nobody planted are never expected. */
   readonly audienceFails: boolean;
 }
@@ -34,6 +38,12 @@ export interface Stage {
   readonly resolvers: readonly string[];
   /** Plants a fault in the cloud. */
   plant(fault: Fault): Promise<void>;
+  /** This share (0–1) of the reads fails in the version that serves production alone, whoever asks. */
+  failReads(share: number, seconds: number): Promise<void>;
+  /** From now on uploaders write so often beside the listeners. */
+  write(rates: WriteRates): Promise<void>;
+  /** What the uploaders were told succeeded at the edge so far. */
+  written(): Promise<WriteCounts>;
   /** Takes so many objects out of production's bucket, behind the controller's back. */
   loseObjects(count: number): Promise<void>;
   /** An operator says that it is to end. */

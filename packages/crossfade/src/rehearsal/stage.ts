@@ -2,6 +2,8 @@ import type { Fault } from '@crossfade/local-cloud/faults';
 import type { Controller } from '../engine/controller.ts';
 import { errorText } from '../rollout/error-text.ts';
 import type { JournalEvent } from '../rollout/journal-event.ts';
+import { servingSplit } from '../phases/environment/deployment.ts';
+import { setWriteRates } from './audience-control.ts';
 import { createFaultControl } from './fault-control.ts';
 import type { Scenario, Stage } from './scenario.ts';
 
@@ -35,6 +37,26 @@ export function createStage({ controller, controlUrl, openAnother }: StageParts)
   return {
     resolvers,
     plant: (fault) => once(`planted: ${describe(fault)}`, () => faults.plant(fault)),
+    async failReads(share, seconds) {
+      // What is being rolled back already is not to be hindered.
+      if ((await context.history()).some((event) => event.kind === 'rollback.decided')) return;
+      await once(`planted: failing-version, reads, ${share}, ${seconds} s`, async () => {
+        const [serving, ...others] = (await servingSplit(context, 'production')) ?? [];
+        if (serving === undefined || others.length > 0) throw new Error('no version serves production alone');
+        const { versionId } = serving;
+        await faults.plant({ kind: 'failing-version', versionId, share, only: 'reads', seconds });
+      });
+    },
+    write: (rates) =>
+      once(
+        `uploaders write: ${rates.uploads} uploads, ${rates.overwrites} overwrites and ${rates.deletes} deletes a second`,
+        () => setWriteRates(controlUrl, rates),
+      ),
+    async written() {
+      const { audience } = context.providers;
+      if (audience === null) throw new Error('nobody uploads');
+      return (await audience.stats()).written.edge;
+    },
     loseObjects: (count) =>
       once(`taken out of production's bucket: ${count} objects`, async () => {
         const store = context.providers.r2.production;

@@ -70,7 +70,7 @@ describe('a report', () => {
   });
 
   it('tells of a rollback what set it off, and how long it took', () => {
-    const { rollback, outcome, reason } = buildReport(
+    const { rollback, outcome, reason, evidence, reasons } = buildReport(
       journal(
         {
           kind: 'rollback.decided',
@@ -91,8 +91,10 @@ describe('a report', () => {
             tookMs: 5000,
             budgetMs: 900_000,
             recoveredMs: 1400,
-            lostUploads: 0,
+            lostUploads: 1,
+            lostOverwrites: 0,
             lostDeletes: null,
+            sinceSwitch: { uploads: 500, overwrites: 100, deletes: 50, unknown: 2 },
           },
         },
         { kind: 'rollout.finished', data: { outcome: 'rolled-back', reason: 'error rate' } },
@@ -103,9 +105,13 @@ describe('a report', () => {
       kind: 'full',
       detectedMs: 700,
       recoveredMs: 1400,
-      lostUploads: 0,
+      lostUploads: 1,
+      lostOverwrites: 0,
       lostDeletes: null,
+      sinceSwitch: { uploads: 500, overwrites: 100, deletes: 50, unknown: 2 },
     });
+    expect(evidence['rollback.lostUploads']).toBe(evidence['rollback.sinceSwitch']);
+    expect(reasons['rollback.lostDeletes']).toMatch(/nobody outside counted deletes/);
   });
 
   it('counts the cutover as in time only when every endpoint answered within 15 minutes of its start', () => {

@@ -163,9 +163,10 @@ function endpointsInTime(events: readonly JournalEvent[], claims: Claims): boole
 
 function traffic(event: EventOf<'traffic.counted'> | undefined, claims: Claims): RolloutReport['traffic'] {
   claims.number('traffic', event ?? null, 'nobody outside counted requests');
-  if (event === undefined) return { requests: 0, failed: 0, longestGapMs: 0, p50Ms: 0, p99Ms: 0, reasons: [] };
-  const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons } = event.data;
-  return { requests, failed, longestGapMs, p50Ms, p99Ms, reasons: reasons.map((reason) => ({ ...reason })) };
+  if (event === undefined)
+    return { requests: 0, failed: 0, longestGapMs: 0, p50Ms: 0, p99Ms: 0, reasons: [], seed: null };
+  const { requests, failed, longestGapMs, p50Ms, p99Ms, reasons, seed } = event.data;
+  return { requests, failed, longestGapMs, p50Ms, p99Ms, reasons: reasons.map((reason) => ({ ...reason })), seed };
 }
 
 function rollback(
@@ -180,23 +181,23 @@ function rollback(
     ended?.data.recoveredMs === null || ended === undefined ? null : ended,
     'nobody outside counted requests',
   );
-  claims.number(
-    'rollback.lostUploads',
-    ended?.data.lostUploads === null || ended === undefined ? null : ended,
-    'nobody outside counted uploads',
-  );
-  claims.number(
-    'rollback.lostDeletes',
-    ended?.data.lostDeletes === null || ended === undefined ? null : ended,
-    'not measured: the audience deletes nothing yet',
-  );
+  const lost = {
+    lostUploads: 'nobody outside counted uploads',
+    lostOverwrites: 'nobody outside counted overwrites',
+    lostDeletes: 'nobody outside counted deletes, and the mirror did not come to rest',
+    sinceSwitch: 'nobody outside counted writes',
+  } as const;
+  for (const name of ['lostUploads', 'lostOverwrites', 'lostDeletes', 'sinceSwitch'] as const)
+    claims.number(`rollback.${name}`, (ended?.data[name] ?? null) === null ? null : (ended ?? null), lost[name]);
   return {
     kind: decided.data.kind,
     measure: decided.data.measure,
     detectedMs: decided.data.detectedMs,
     recoveredMs: ended?.data.recoveredMs ?? null,
     lostUploads: ended?.data.lostUploads ?? null,
+    lostOverwrites: ended?.data.lostOverwrites ?? null,
     lostDeletes: ended?.data.lostDeletes ?? null,
+    sinceSwitch: ended?.data.sinceSwitch ?? null,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Json } from './json.ts';
 import type { PhaseId, RollbackKind } from './plan.ts';
 import type { Verdict } from './verdict.ts';
-import type { ProductionMetrics } from './report-shapes.ts';
+import type { ProductionMetrics, WritesSinceSwitch } from './report-shapes.ts';
 
 /** The plan as the journal keeps it: enough to draw the whole rollout before it ran. */
 export interface PlannedPhase {
@@ -74,7 +74,11 @@ export type JournalEntry =
   | { kind: 'transfer.finished'; data: TransferCount & { pass: string; seconds: number } }
   | {
       kind: 'traffic.counted';
-      data: TrafficCount & { reasons: readonly { reason: string; count: number; planted: boolean }[] };
+      data: TrafficCount & {
+        reasons: readonly { reason: string; count: number; planted: boolean }[];
+        /** From which a simulated audience's choices followed. */
+        seed: number | null;
+      };
     }
   | {
       kind: 'alert.fired';
@@ -108,7 +112,10 @@ export type JournalEntry =
         budgetMs: number;
         recoveredMs: number | null;
         lostUploads: number | null;
+        /** Those of the lost uploads that took the place of an earlier file. */
+        lostOverwrites: number | null;
         lostDeletes: number | null;
+        sinceSwitch: WritesSinceSwitch | null;
       };
     }
   /** A command (`prepare`, `cutover`, …) began or ended its part of the rollout; `attempt` counts from 1. */

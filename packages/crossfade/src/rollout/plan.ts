@@ -1,6 +1,7 @@
 import type { Json } from './json.ts';
 import type { Verdict } from './verdict.ts';
 import type { RolloutContext } from './context.ts';
+import type { WritesSinceSwitch } from './report-shapes.ts';
 
 /** The chapters of a rollout, in order. The four `cutover.*` ones are the PRD's phase1..phase4. */
 export const PHASE_IDS = [
@@ -101,7 +102,10 @@ export interface RollbackStep {
 export interface RollbackProof {
   readonly recoveredMs: number | null;
   readonly lostUploads: number | null;
+  /** Those of the lost uploads that took the place of an earlier file. */
+  readonly lostOverwrites: number | null;
   readonly lostDeletes: number | null;
+  readonly sinceSwitch: WritesSinceSwitch | null;
 }
 
 export interface Rollback {

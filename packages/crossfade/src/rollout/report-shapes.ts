@@ -69,6 +69,14 @@ export type DefinitionOfDone = Proven<
   | 'lessonsDocumented'
 >;
 
+/** Operations of uploaders that succeeded against the new store, and those whose answer was lost. */
+export interface WritesSinceSwitch {
+  readonly uploads: number;
+  readonly overwrites: number;
+  readonly deletes: number;
+  readonly unknown: number;
+}
+
 /** What `rehearse --report FILE` writes. */
 export interface RolloutReport {
   outcome: 'completed' | 'rolled-back' | 'failed';
@@ -91,14 +99,22 @@ export interface RolloutReport {
     p99Ms: number;
     /** `planted`: made by a rehearsal's scenario on purpose. */
     reasons: { reason: string; count: number; planted: boolean }[];
+    /** Of a rehearsal's audience: the same one chooses alike. */
+    seed: number | null;
   };
   rollback: null | {
     kind: string;
     measure: string;
     detectedMs: number;
     recoveredMs: number | null;
+    /** Files whose last operation was an upload or an overwrite, and that legacy does not hold byte by byte. */
     lostUploads: number | null;
+    /** Those of the lost uploads whose last operation was an overwrite. */
+    lostOverwrites: number | null;
+    /** Files whose last operation was a delete, and that are still there, or their row is. */
     lostDeletes: number | null;
+    /** What the uploaders had done between the switch and the first sign of trouble: so much was at stake. */
+    sinceSwitch: WritesSinceSwitch | null;
   };
   transfer: { objects: number; bytes: number; verified: number; mismatched: number };
   metrics: ProductionMetrics;

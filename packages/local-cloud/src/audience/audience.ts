@@ -1,22 +1,31 @@
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { Agent } from 'undici';
 import type { World } from '../world.ts';
 import { createDevice } from './device.ts';
 import { createNameCache } from './name-cache.ts';
-import type { AudienceLoad } from './load.ts';
-import type { AcceptedUpload, DeviceUser, Surroundings, Track } from './surroundings.ts';
+import type { AudienceLoad, WriteRates } from './load.ts';
+import { randomOf, type Random } from './seeded-random.ts';
+import type { DeviceUser, Surroundings, Track } from './surroundings.ts';
 import { createTally, type AudienceStats } from './tally.ts';
+import { startTimetable, type Timetable } from './timetable.ts';
+import { openWriteRecord, type KeyTruth, type ToldWrite, type WriteKind } from './write-record.ts';
 
 const DEVICES = 40;
+/** Streams of choices below the seed. */
+const [DEVICE, ARRIVAL, WRITER] = [1, 2, 3];
+const NO_WRITES: WriteRates = { uploads: 0, overwrites: 0, deletes: 0 };
 
 export interface Audience {
   start(load: AudienceLoad): Promise<void>;
   /** No new arrivals; resolves when those on their way have ended. */
   stop(): Promise<void>;
+  /** From now on uploaders write so often beside the listeners. */
+  write(rates: WriteRates): void;
   stats(): AudienceStats;
-  uploads(): readonly AcceptedUpload[];
+  /** What the uploaders were told, by key and one operation after the other. */
+  told(): { readonly keys: readonly KeyTruth[]; readonly writes: readonly ToldWrite[] };
 }
 
 async function readTracks(supabase: World['supabase']['production']): Promise<Track[]> {
@@ -43,11 +52,7 @@ async function readTracks(supabase: World['supabase']['production']): Promise<Tr
 export async function createAudience(world: World): Promise<Audience> {
   const folder = join(world.folder, 'audience');
   await mkdir(folder, { recursive: true });
-  const uploadsFile = join(folder, 'uploads.ndjson');
-  const accepted: AcceptedUpload[] = (await readFile(uploadsFile, 'utf8').catch(() => ''))
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as AcceptedUpload);
+  const record = await openWriteRecord(join(folder, 'writes.ndjson'));
   const agents = new Map<string, Agent>();
   const connectionTo = (address: string): Agent => {
     const existing = agents.get(address);
@@ -68,11 +73,17 @@ export async function createAudience(world: World): Promise<Audience> {
   const { production } = world.supabase;
   const users: readonly DeviceUser[] = production.users.filter((user) => user.email.startsWith('listener'));
   let devices: ReturnType<typeof createDevice>[] = [];
-  let timer: NodeJS.Timeout | null = null;
-  let writing: Promise<void> = Promise.resolve();
+  let writers: ReturnType<typeof createDevice>[] = [];
+  let seed: number | null = null;
+  let arriving: Timetable | null = null;
+  let writing: Timetable | null = null;
+  let rates = NO_WRITES;
+  // Counted on over every pause: the same choice is never made twice.
+  let [arrived, written] = [0, 0];
   const onTheWay = new Set<Promise<void>>();
 
-  async function makeDevices(pieces: number): Promise<void> {
+  async function makeDevices({ pieces, seed: chosen }: AudienceLoad): Promise<void> {
+    seed = chosen;
     const tracks = await readTracks(production);
     const surroundings = (resolve: Surroundings['resolve']): Surroundings => ({
       mediaOrigin: `http://media.${world.cloudflare.zoneName}:${world.httpPort}`,
@@ -82,45 +93,75 @@ export async function createAudience(world: World): Promise<Audience> {
       connectionTo,
       resolve,
       count: tally.count,
-      uploaded: (upload) => {
-        accepted.push(upload);
-        writing = writing.then(() => appendFile(uploadsFile, `${JSON.stringify(upload)}\n`));
-      },
+      record,
     });
-    devices = Array.from({ length: DEVICES }, (_, index) => {
+    const made = Array.from({ length: DEVICES }, (_, index) => {
       const user = users[index % users.length];
       const resolver = world.dns.resolvers[index % world.dns.resolvers.length];
       if (user === undefined || resolver === undefined) throw new Error('the world has no listeners or no resolvers');
-      return createDevice(user, surroundings(createNameCache(resolver)));
+      return {
+        user,
+        device: createDevice(user, surroundings(createNameCache(resolver)), randomOf(chosen, DEVICE, index)),
+      };
+    });
+    devices = made.map(({ device }) => device);
+    // Only their day has room for so many uploads.
+    writers = made.flatMap(({ user, device }) => (user.tier === 'enterprise' ? [device] : []));
+  }
+
+  function comes(acting: Promise<void>): void {
+    const done = acting.finally(() => onTheWay.delete(done));
+    onTheWay.add(done);
+  }
+
+  function startWriting(): void {
+    writing?.stop();
+    const { uploads, overwrites, deletes } = rates;
+    const ratePerSecond = uploads + overwrites + deletes;
+    writing = null;
+    if (ratePerSecond === 0 || arriving === null) return;
+    writing = startTimetable(ratePerSecond, (intended) => {
+      const random = randomOf(seed ?? 0, WRITER, written);
+      const device = writers[written % writers.length];
+      written++;
+      if (device !== undefined) comes(device.write(kindFrom(rates, random), intended, random));
     });
   }
 
+  const stats = (): AudienceStats => tally.stats({ written: record.counts(), seed });
+
   return {
-    async start({ ratePerSecond, pieces }) {
-      if (timer !== null) return;
-      if (devices.length === 0) await makeDevices(pieces);
+    async start(load) {
+      if (arriving !== null) return;
+      if (devices.length === 0) await makeDevices(load);
       tally.begin();
-      const begun = performance.now();
-      let arrived = 0;
-      // The timetable is absolute: an arrival that comes late (a busy machine) is made at once, and its latency
-      // counts from when it should have been.
-      timer = setInterval(() => {
-        for (; begun + (arrived * 1000) / ratePerSecond <= performance.now(); arrived++) {
-          const device = devices[arrived % devices.length];
-          if (device === undefined) return;
-          const acting = device.act(begun + (arrived * 1000) / ratePerSecond).finally(() => onTheWay.delete(acting));
-          onTheWay.add(acting);
-        }
-      }, 5);
+      arriving = startTimetable(load.ratePerSecond, (intended) => {
+        const device = devices[arrived % devices.length];
+        const random = randomOf(seed ?? 0, ARRIVAL, arrived);
+        arrived++;
+        if (device !== undefined) comes(device.act(intended, random));
+      });
+      startWriting();
     },
     async stop() {
-      if (timer !== null) clearInterval(timer);
-      timer = null;
+      arriving?.stop();
+      writing?.stop();
+      [arriving, writing] = [null, null];
       await Promise.all(onTheWay);
-      await writing;
-      await writeFile(join(folder, 'stats.json'), JSON.stringify(tally.stats(accepted.length), null, 2));
+      await record.written();
+      await writeFile(join(folder, 'stats.json'), JSON.stringify(stats(), null, 2));
     },
-    stats: () => tally.stats(accepted.length),
-    uploads: () => accepted,
+    write(next) {
+      rates = next;
+      startWriting();
+    },
+    stats,
+    told: () => ({ keys: record.truths(), writes: record.writes() }),
   };
+}
+
+function kindFrom({ uploads, overwrites, deletes }: WriteRates, random: Random): WriteKind {
+  const point = random() * (uploads + overwrites + deletes);
+  if (point < uploads) return 'upload';
+  return point < uploads + overwrites ? 'overwrite' : 'delete';
 }

@@ -1,3 +1,4 @@
+import type { Random } from './seeded-random.ts';
 import type { Track } from './surroundings.ts';
 
 export type Tier = 'free' | 'pro' | 'enterprise';
@@ -9,12 +10,12 @@ export type Tier = 'free' | 'pro' | 'enterprise';
 export const HABITS: Readonly<Record<Tier, { tracks: number; small: number; uploads: number; replayed: number }>> = {
   free: { tracks: 1, small: 1, uploads: 1, replayed: 1 },
   pro: { tracks: 5, small: 2, uploads: 20, replayed: 2 },
-  enterprise: { tracks: 30, small: 10, uploads: 200, replayed: 12 },
+  enterprise: { tracks: 30, small: 10, uploads: 400, replayed: 12 },
 };
 
-function shuffled<Item>(items: readonly Item[]): Item[] {
+function shuffled<Item>(items: readonly Item[], random: Random): Item[] {
   return items
-    .map((item) => ({ item, at: Math.random() }))
+    .map((item) => ({ item, at: random() }))
     .toSorted((a, b) => a.at - b.at)
     .map(({ item }) => item);
 }
@@ -24,9 +25,13 @@ export function playlistOf(
   tier: Tier,
   tracks: readonly Track[],
   wholeBytes: number,
+  random: Random,
 ): { small: readonly Track[]; playlist: readonly Track[] } {
   const { tracks: most, small: fewest } = HABITS[tier];
-  const playable = shuffled(tracks.filter((track) => !track.isProOnly || tier !== 'free'));
+  const playable = shuffled(
+    tracks.filter((track) => !track.isProOnly || tier !== 'free'),
+    random,
+  );
   const small = playable.filter((track) => track.sizeBytes <= wholeBytes).slice(0, fewest);
   return { small, playlist: [...small, ...playable.filter((track) => !small.includes(track)).slice(0, most - fewest)] };
 }

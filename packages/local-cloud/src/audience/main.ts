@@ -9,7 +9,7 @@ if (file === undefined || process.send === undefined)
   throw new Error('started by the local cloud with the path of its world.json');
 const audience = await createAudience(JSON.parse(await readFile(file, 'utf8')) as World);
 
-async function answer({ method, load }: AudienceCall): Promise<unknown> {
+async function answer({ method, load, rates }: AudienceCall): Promise<unknown> {
   switch (method) {
     case 'start':
       if (load === undefined) throw new Error('how much is the audience to ask for?');
@@ -18,8 +18,11 @@ async function answer({ method, load }: AudienceCall): Promise<unknown> {
       return audience.stop();
     case 'stats':
       return audience.stats();
-    case 'uploads':
-      return audience.uploads();
+    case 'write':
+      if (rates === undefined) throw new Error('how much is to be written?');
+      return audience.write(rates);
+    case 'told':
+      return audience.told();
   }
 }
 

@@ -1,14 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { AcceptedUpload } from './surroundings.ts';
-import type { AudienceLoad } from './load.ts';
+import type { Audience } from './audience.ts';
+import type { AudienceLoad, WriteRates } from './load.ts';
 import type { AudienceStats } from './tally.ts';
 
 export interface AudienceCall {
   readonly id: number;
-  readonly method: 'start' | 'stop' | 'stats' | 'uploads';
+  readonly method: 'start' | 'stop' | 'write' | 'stats' | 'told';
   readonly load?: AudienceLoad;
+  readonly rates?: WriteRates;
 }
 type AudienceReply = { id: number; result: unknown } | { id: number; error: string } | { ready: true };
 
@@ -17,7 +18,8 @@ export interface AudienceProcess {
   start(load: AudienceLoad): Promise<void>;
   stop(): Promise<void>;
   stats(): Promise<AudienceStats>;
-  uploads(): Promise<AcceptedUpload[]>;
+  write(rates: WriteRates): Promise<void>;
+  told(): Promise<ReturnType<Audience['told']>>;
   close(): Promise<void>;
 }
 
@@ -43,22 +45,23 @@ export async function startAudienceProcess(worldFile: string): Promise<AudienceP
       reject(gone);
     });
   });
-  const call = (method: AudienceCall['method'], load?: AudienceLoad): Promise<unknown> =>
+  const call = (method: AudienceCall['method'], given: Pick<AudienceCall, 'load' | 'rates'> = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const id = ++calls;
       waiting.set(id, { resolve, reject });
-      child.send({ id, method, ...(load === undefined ? {} : { load }) }, (error) => {
+      child.send({ id, method, ...given }, (error) => {
         if (error !== null) reject(error);
       });
     });
   await ready;
   return {
     pid: child.pid ?? 0,
-    start: async (load) => void (await call('start', load)),
+    start: async (load) => void (await call('start', { load })),
     stop: async () => void (await call('stop')),
     // The child answers with what audience.ts returns; both are this folder's.
     stats: async () => (await call('stats')) as AudienceStats,
-    uploads: async () => (await call('uploads')) as AcceptedUpload[],
+    write: async (rates) => void (await call('write', { rates })),
+    told: async () => (await call('told')) as ReturnType<Audience['told']>,
     async close() {
       if (child.exitCode !== null) return;
       const exited = once(child, 'exit');

@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { Tier } from './habits.ts';
 import type { Failure, Side } from './tally.ts';
+import type { WriteRecord } from './write-record.ts';
 
 export interface Track {
   readonly key: string;
@@ -8,13 +9,6 @@ export interface Track {
   /** Hex SHA-256 of the bytes. */
   readonly sha256: string;
   readonly isProOnly: boolean;
-}
-export interface AcceptedUpload {
-  readonly key: string;
-  readonly sha256: string;
-  readonly size: number;
-  readonly at: string;
-  readonly side: Side;
 }
 export interface DeviceUser {
   readonly id: string;
@@ -34,5 +28,6 @@ export interface Surroundings {
   readonly connectionTo: (address: string) => Dispatcher;
   readonly resolve: (name: string) => Promise<string>;
   readonly count: (side: Side, latencyMs: number, failure: Failure | null) => void;
-  readonly uploaded: (upload: AcceptedUpload) => void;
+  /** What the uploaders were told. */
+  readonly record: WriteRecord;
 }

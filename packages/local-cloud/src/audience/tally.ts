@@ -1,4 +1,5 @@
 import { createHistogram } from 'node:perf_hooks';
+import type { WriteCounts } from './write-record.ts';
 
 export type Side = 'legacy' | 'edge';
 
@@ -13,7 +14,9 @@ export interface AudienceStats {
   seconds: { at: string; ok: number; failed: number; legacy: number; edge: number }[];
   firstFailureAt: string | null;
   lastFailureAt: string | null;
-  uploadsAccepted: number;
+  /** What the uploaders were told succeeded, on each side. */
+  written: Record<Side, WriteCounts>;
+  seed: number | null;
 }
 
 /** Why a request failed, and whether a scenario planted that. */
@@ -73,7 +76,7 @@ export function createTally() {
       firstFailureAt ??= now;
       lastFailureAt = now;
     },
-    stats(uploadsAccepted: number): AudienceStats {
+    stats({ written, seed }: Pick<AudienceStats, 'written' | 'seed'>): AudienceStats {
       const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString());
       const current = Math.floor(Date.now() / 1000);
       return {
@@ -89,7 +92,8 @@ export function createTally() {
           .map(({ second, ...counts }) => ({ at: new Date(second * 1000).toISOString(), ...counts })),
         firstFailureAt: iso(firstFailureAt),
         lastFailureAt: iso(lastFailureAt),
-        uploadsAccepted,
+        written,
+        seed,
       };
     },
   };

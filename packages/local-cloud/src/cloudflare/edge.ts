@@ -76,8 +76,11 @@ function pickVersion(tables: EdgeTables, script: string, headers: http.IncomingH
 }
 
 /** Whether a fault is planted that makes this version fail the next request. */
-function fails(faults: Faults, versionId: string): boolean {
-  return faults.holding('failing-version').some((one) => one.versionId === versionId && Math.random() < one.share);
+function fails(faults: Faults, versionId: string, method: string): boolean {
+  const reads = method === 'GET' || method === 'HEAD';
+  return faults
+    .holding('failing-version')
+    .some((one) => one.versionId === versionId && (reads || one.only !== 'reads') && Math.random() < one.share);
 }
 
 /**
@@ -123,7 +126,7 @@ export async function startEdge(
         outcome,
       });
     });
-    if (fails(options.faults, version.versionId)) {
+    if (fails(options.faults, version.versionId, request.method ?? 'GET')) {
       status = 500;
       request.resume();
       response.writeHead(status, { 'content-type': 'text/plain', 'cf-ray': ray, 'x-planted-by': 'failing-version' });

@@ -176,6 +176,16 @@ it('lets a version fail that a fault is planted in, says so in the answer, and n
   expect(new Set(await statuses(50))).toEqual(new Set([200]));
 });
 
+it('lets only the reads of a version fail where that is planted', async () => {
+  const sick = version();
+  await runtime.addVersion(sick);
+  runtime.setDeployment('media', full(sick.versionId));
+  faults.plant({ kind: 'failing-version', seconds: 60, versionId: sick.versionId, share: 1, only: 'reads' });
+  expect((await ask('/version')).status).toBe(500);
+  expect((await ask('/version', { method: 'POST' })).status).not.toBe(500);
+  faults.clear();
+});
+
 it('refuses a version whose bucket does not exist, and a host without a route', async () => {
   const one = { ...version(), bindings: [{ type: 'r2_bucket' as const, name: 'MEDIA', bucket_name: 'nowhere' }] };
   await expect(runtime.addVersion(one)).rejects.toThrow('bucket nowhere does not exist');

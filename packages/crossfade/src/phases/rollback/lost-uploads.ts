@@ -1,23 +1,44 @@
-import { createHash } from 'node:crypto';
+import { compareWrites } from '../../checks/writes/lost-writes.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import type { RollbackProof } from '../../rollout/plan.ts';
+import type { WritesSinceSwitch } from '../../rollout/report-shapes.ts';
+
+type Counted = Pick<RollbackProof, 'lostUploads' | 'lostOverwrites' | 'lostDeletes' | 'sinceSwitch'>;
 
 /**
- * Compares, byte by byte through SHA-256, what the uploaders were told succeeded with what legacy holds.
- * `null` where nobody outside kept count.
+ * What a rollback lost of all that the uploaders were told succeeded. `lostUploads` counts files that legacy does not
+ * hold as they were last written, `lostOverwrites` those among them that an earlier version was written over;
+ * `lostDeletes` counts files that are still there after they were deleted, in legacy, in R2 or as a row.
  */
-export async function countLostUploads({ providers, keep }: RolloutContext): Promise<number | null> {
-  if (providers.audience === null) return null;
-  const lost: { key: string; reason: string }[] = [];
-  for (const upload of await providers.audience.uploads()) {
-    const stored = await providers.legacyStore.get(upload.key);
-    if (stored === null) {
-      lost.push({ key: upload.key, reason: 'missing' });
-      continue;
-    }
-    const hash = createHash('sha256');
-    for await (const chunk of stored.body) hash.update(chunk);
-    if (hash.digest('hex') !== upload.sha256) lost.push({ key: upload.key, reason: 'other bytes' });
-  }
-  await keep('rollback/lost-uploads.json', JSON.stringify(lost, null, 2));
-  return lost.length;
+export async function countLost(context: RolloutContext, troubleSince: string): Promise<Counted> {
+  const { audience, legacyStore, r2 } = context.providers;
+  const compared = await compareWrites(context, { holds: legacyStore, also: [r2.production] });
+  if (compared === null || audience === null)
+    return { lostUploads: null, lostOverwrites: null, lostDeletes: null, sinceSwitch: null };
+  const sinceSwitch = await writesBefore(audience, troubleSince);
+  await context.keep('rollback/lost-writes.json', JSON.stringify({ ...compared, sinceSwitch }, null, 2));
+  const count = (...kinds: readonly string[]): number =>
+    compared.lost.filter(({ kind }) => kinds.includes(kind)).length;
+  return {
+    lostUploads: count('upload', 'overwrite'),
+    lostOverwrites: count('overwrite'),
+    lostDeletes: count('delete'),
+    sinceSwitch,
+  };
+}
+
+/** Until the first sign of trouble it was R2 that served at the edge. */
+async function writesBefore(
+  audience: NonNullable<RolloutContext['providers']['audience']>,
+  troubleSince: string,
+): Promise<WritesSinceSwitch> {
+  const until = Date.parse(troubleSince);
+  const late = (await audience.told()).writes.filter(({ side, at }) => side === 'edge' && Date.parse(at) <= until);
+  const count = (kind: string): number => late.filter((one) => one.outcome === 'succeeded' && one.kind === kind).length;
+  return {
+    uploads: count('upload'),
+    overwrites: count('overwrite'),
+    deletes: count('delete'),
+    unknown: late.filter((one) => one.outcome === 'unknown').length,
+  };
 }

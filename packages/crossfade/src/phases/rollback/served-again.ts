@@ -3,7 +3,7 @@ import type { RollbackProof, RollbackStep } from '../../rollout/plan.ts';
 import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { readAsPublic } from './legacy-readers.ts';
-import { countLostUploads } from './lost-uploads.ts';
+import { countLost } from './lost-uploads.ts';
 
 /** The audience counts as served again after so long without a failure, ms. */
 const CLEAN_MS = 3000;
@@ -82,8 +82,6 @@ export async function prove(context: RolloutContext, troubleSince: string): Prom
   return {
     // From the first sign of trouble to the last request that failed; nothing where none did.
     recoveredMs: stats === undefined ? null : Math.max(0, Date.parse(last) - Date.parse(troubleSince)),
-    lostUploads: await countLostUploads(context),
-    // No measure of deletes exists yet: nobody deletes while the audience plays.
-    lostDeletes: null,
+    ...(await countLost(context, troubleSince)),
   };
 }

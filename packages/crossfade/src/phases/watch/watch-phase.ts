@@ -1,3 +1,4 @@
+import { writesKeptCheck } from '../../checks/writes/writes-kept-check.ts';
 import { observeProduction } from '../../monitor/observation.ts';
 import type { Check, Observation, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
@@ -114,7 +115,7 @@ export function watchPhase(options: { plannedMs: number; durationMs: number }): 
     parts: [
       { kind: 'step', step: closePreviewsStep() },
       { kind: 'observation', observation },
-      { kind: 'checks', id: 'verdict', mustPass: true, checks: [noCriticalAlertCheck()] },
+      { kind: 'checks', id: 'verdict', mustPass: true, checks: [noCriticalAlertCheck(), writesKeptCheck()] },
       { kind: 'checks', id: 'downtime', mustPass: false, checks: [zeroDowntimeCheck()] },
     ],
   };
