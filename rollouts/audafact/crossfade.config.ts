@@ -186,7 +186,14 @@ export default defineRollout((env) => ({
     abortUploadsAfter: DAY_SECONDS,
     expire: [{ prefix: 'sessions/', after: 7 * DAY_SECONDS }],
   },
-  transfer: { concurrency: 12, partSizeBytes: 16 * 1024 * 1024 },
+  transfer: {
+    concurrency: 12,
+    partSizeBytes: 16 * 1024 * 1024,
+    mirror:
+      env['CROSSFADE_REHEARSAL'] === '1'
+        ? { pollMs: 1000, visibilityMs: 10_000, sweepEveryMs: 10_000, maxLagSeconds: 30 }
+        : { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60 },
+  },
   targets: {
     responseMs: 200,
     errorRate: 0.001,

@@ -13,6 +13,7 @@ export function journalLine(event: JournalEvent): string | null {
   switch (event.kind) {
     case 'metrics.sampled':
     case 'transfer.progressed':
+    case 'mirror.progressed':
       return null;
     case 'check.verdict':
       return `${event.data.verdict.status}: ${event.data.title} · ${event.data.verdict.summary}`;
@@ -46,6 +47,8 @@ export function journalLine(event: JournalEvent): string | null {
       return `rollback ${event.data.complete ? 'complete' : 'incomplete'}: served again after ${event.data.recoveredMs ?? '?'} ms, ${event.data.lostUploads ?? '?'} uploads lost`;
     case 'transfer.finished':
       return `transfer (${event.data.pass}): ${event.data.verified} of ${event.data.objects} verified`;
+    case 'mirror.rested':
+      return `mirror at rest: ${event.data.copied} copied, ${event.data.deleted} deleted, ${event.data.kept} kept as legacy has them, ${event.data.unproven} unproven, ${event.data.lagSeconds} s behind`;
     case 'message.sent':
       return `message ${event.data.message} to ${event.data.channel}: ${event.data.refused ?? 'taken'}`;
     case 'traffic.counted':

@@ -5,6 +5,7 @@ import { element, letCopy, place, setText } from './element.ts';
 import { isByPerson, journalLine } from './journal-line.ts';
 import { createOperatorControls } from './operator-controls.ts';
 import { rememberChoices, renderFigures, renderPhases, renderTransfer } from './render.ts';
+import { renderMirror } from './render-mirror.ts';
 import { renderRollback } from './render-rollback.ts';
 import { renderSignOffs } from './render-sign-offs.ts';
 import { applyEvent, emptyView } from './rollout-view.ts';
@@ -35,6 +36,7 @@ function draw(): void {
     drawControls(connected);
     renderFigures(place('figures'), view);
     renderTransfer(place('transfer'), view);
+    renderMirror(place('mirror'), view);
     renderRollback(place('rollback'), view);
     renderPhases(place('phases'), view, chosen);
     renderSignOffs(view);

@@ -139,3 +139,14 @@ it('keeps which checks close a gate, and who signed one off', () => {
   expect(view.phases[0]?.gateFailed).toEqual(['g']);
   expect(view.signOffs).toMatchObject([signed]);
 });
+
+it('shows how far legacy is behind, and that a rollback has drained the mirror', () => {
+  const view = emptyView();
+  applyEvent(view, started());
+  const counts = { applied: 7, copied: 5, deleted: 2, kept: 0, unproven: 0, malformed: 0, failing: 0 };
+  applyEvent(view, event({ kind: 'mirror.progressed', data: { ...counts, lagSeconds: 3.2, waiting: 4 } }));
+  expect(view.mirror).toMatchObject({ lagSeconds: 3.2, applied: 7, waiting: 4, rested: false });
+  const rested = { copied: 1, deleted: 0, kept: 0, unproven: 1, lagSeconds: 0 };
+  applyEvent(view, event({ kind: 'mirror.rested', data: rested }));
+  expect(view.mirror).toMatchObject({ lagSeconds: 0, applied: 7, waiting: 0, unproven: 1, rested: true });
+});

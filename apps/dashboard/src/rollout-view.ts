@@ -58,6 +58,19 @@ export interface Second {
   readonly edge: number;
   readonly failed: number;
 }
+/** The mirror back to legacy, as it was told last. */
+export interface MirrorView {
+  lagSeconds: number;
+  applied: number;
+  copied: number;
+  deleted: number;
+  waiting: number;
+  /** Deletes that nothing proves, and keys that legacy does not take. */
+  unproven: number;
+  failing: number;
+  /** A rollback has drained it. */
+  rested: boolean;
+}
 export interface RolloutView {
   rollout: string;
   scenario: string | null;
@@ -71,6 +84,7 @@ export interface RolloutView {
   p99Ms: number;
   transfer: { objects: number; totalObjects: number; bytesPerSecond: number; remainingSeconds: number | null } | null;
   verified: { objects: number; verified: number; mismatched: number } | null;
+  mirror: MirrorView | null;
   rollback: {
     measure: string;
     measured: string;
@@ -101,6 +115,7 @@ export function emptyView(): RolloutView {
     p99Ms: 0,
     transfer: null,
     verified: null,
+    mirror: null,
     rollback: null,
     undoing: [],
     signOffs: [],
@@ -235,6 +250,16 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
     case 'transfer.finished':
       view.verified = event.data;
       break;
+    case 'mirror.progressed':
+      view.mirror = { ...event.data, rested: false };
+      break;
+    case 'mirror.rested': {
+      // It counts from the start of the rollback: what the mirror did before stays counted.
+      const nothing = { applied: 0, copied: 0, deleted: 0, waiting: 0, failing: 0 };
+      const { lagSeconds, unproven } = event.data;
+      view.mirror = { ...(view.mirror ?? nothing), lagSeconds, unproven, waiting: 0, rested: true };
+      break;
+    }
     case 'alert.fired':
       view.alerts++;
       break;

@@ -3,6 +3,7 @@ import { Pool } from 'pg';
 import { openController, type Controller } from '../engine/controller.ts';
 import { LockedError, thisOperator } from '../engine/operator-session.ts';
 import { createSentinel } from '../monitor/sentinel.ts';
+import { createMirrorService } from '../phases/mirror/mirror-service.ts';
 import { rolloutPlan } from '../phases/plan.ts';
 import { createProviders } from '../providers/create-providers.ts';
 import type { Providers } from '../providers/providers.ts';
@@ -109,6 +110,7 @@ export async function openRollout(opening: Opening): Promise<OpenRollout> {
       plan: opening.part(whole),
       wholePlan: whole,
       sentinel: createSentinel(),
+      mirror: createMirrorService(),
       evidenceFolder: resolve(evidenceFolder),
       signal: opening.signal,
     });

@@ -1,6 +1,7 @@
 import { findDatabaseServer, startDatabaseServer } from '@crossfade/database-server';
 import { attachWorld } from '@crossfade/local-cloud';
 import { Pool } from 'pg';
+import { describeMirror, mirrorStanding } from '../monitor/mirror-standing.ts';
 import { productionAlerts } from '../monitor/production-alerts.ts';
 import { rehearsalPlaces, type Places } from '../rehearsal/places.ts';
 import { isAlive, readRunState, type RunState } from '../rehearsal/run-state.ts';
@@ -36,12 +37,14 @@ export async function statusCommand(flags: CommandFlags): Promise<number> {
   const report = buildReport(events);
   const now = standing(state, report, (await attachWorld(places.world)) !== null);
   if (flags.json === true) {
-    const head = { status: now.status, next: now.next, firing: productionAlerts(events) };
+    const mirror = mirrorStanding(events);
+    const head = { status: now.status, next: now.next, firing: productionAlerts(events), mirror };
     process.stdout.write(`${JSON.stringify({ ...head, ...report }, null, 2)}\n`);
     return EXIT.done;
   }
   process.stdout.write(`${report.rollout}: ${now.status}\n`);
   for (const { id, status } of report.phases) process.stdout.write(`  ${id.padEnd(12)} ${status}\n`);
+  sayMirror(events);
   if (state.finished) printSummary(process.stdout, report, null);
   for (const command of now.next) process.stdout.write(`next: ${command}\n`);
   return EXIT.done;
@@ -58,15 +61,23 @@ async function rolloutStatus(flags: CommandFlags): Promise<number> {
     const report = started ? buildReport(events) : null;
     const back = rolledBackSince(events);
     if (flags.json === true) {
-      process.stdout.write(`${JSON.stringify({ rollout, status, next, ...report }, null, 2)}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ rollout, status, next, mirror: mirrorStanding(events), ...report }, null, 2)}\n`,
+      );
       return EXIT.done;
     }
     process.stdout.write(`${rollout}: ${status}\n`);
     for (const { id, status: state } of report?.phases ?? []) process.stdout.write(`  ${id.padEnd(12)} ${state}\n`);
     if (back !== null) process.stdout.write(`rolled back (${back.decided.data.kind}): ${back.decided.data.measure}\n`);
+    sayMirror(events);
     for (const command of next) process.stdout.write(`next: ${command}\n`);
     return EXIT.done;
   });
+}
+
+function sayMirror(events: readonly JournalEvent[]): void {
+  const mirror = mirrorStanding(events);
+  if (mirror !== null) process.stdout.write(`  ${describeMirror(mirror)}\n`);
 }
 
 /** After a part that is complete comes the next one; any other is gone on with. */

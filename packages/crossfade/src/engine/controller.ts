@@ -7,7 +7,7 @@ import type { RolloutConfig } from '../rollout/config.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import { createJournalTable, openJournal, type Journal } from '../rollout/journal.ts';
 import type { PlannedPhase } from '../rollout/journal-event.ts';
-import type { PhaseId, RolloutPlan, Sentinel } from '../rollout/plan.ts';
+import type { MirrorService, PhaseId, RolloutPlan, Sentinel } from '../rollout/plan.ts';
 import { redactZip } from '../rollout/redacted-zip.ts';
 import { createRedaction, secretsOf } from '../rollout/redaction.ts';
 import { errorText } from '../rollout/error-text.ts';
@@ -32,6 +32,8 @@ export interface ControllerOptions {
   /** The whole rollout's plan, where `plan` is a part of it: steps of other parts can be taken back too. */
   readonly wholePlan?: RolloutPlan;
   readonly sentinel: Sentinel;
+  /** Absent where nothing writes to R2. */
+  readonly mirror?: MirrorService;
   readonly evidenceFolder: string;
   /** Fires when the operator interrupts. */
   readonly signal: AbortSignal;
@@ -176,6 +178,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
             },
           },
           sentinel: options.sentinel,
+          mirror: options.mirror,
           decisions: session.decisions,
           takenBefore: stepsTaken(options.wholePlan ?? plan, earlier),
           settle: () => changes.settled(SETTLE_MS),
@@ -183,7 +186,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
         }),
     }).finally(async () => {
       announcer.stop();
-      await options.sentinel.stop();
+      await Promise.all([options.sentinel.stop(), options.mirror?.stop()]);
     });
     await announcer.settled();
     const { command, attempt } = part;

@@ -1,7 +1,7 @@
 import type { DatabaseProvider, Providers } from '../providers/providers.ts';
 
 /** Methods that change something, by the first word of their names; all others ask. */
-const CHANGES = /^(upload|deploy|set|create|delete|put|patch|publish|restore)/;
+const CHANGES = /^(upload|deploy|set|create|delete|put|patch|publish|restore|ack)/;
 
 /** Runs before a call that changes something; what it throws keeps the call from being made. */
 export type Guard = () => Promise<void>;

@@ -39,7 +39,12 @@ export async function rollBack(
     return Date.now();
   });
   let complete = true;
-  for (const step of rollback.steps) complete = (await act(walk, context, step)) && complete;
+  // Writers do not wait for it; what drains the queue comes after them.
+  const mirrorStopped = walk.mirror?.stop();
+  for (const step of rollback.steps) {
+    complete = (await act(walk, context, step)) && complete;
+    await mirrorStopped;
+  }
   for (const step of taken.filter((one) => rollback.scope.includes(one.phase)).toReversed()) {
     complete = (await compensate(walk, step)) && complete;
   }

@@ -1,7 +1,17 @@
 import { errorText } from '../rollout/error-text.ts';
 import { toJson, type Json } from '../rollout/json.ts';
 import type { RolloutContext } from '../rollout/context.ts';
-import type { Check, Part, Phase, PhaseId, RolloutPlan, Sentinel, Step, Trouble } from '../rollout/plan.ts';
+import type {
+  Check,
+  MirrorService,
+  Part,
+  Phase,
+  PhaseId,
+  RolloutPlan,
+  Sentinel,
+  Step,
+  Trouble,
+} from '../rollout/plan.ts';
 import type { Verdict } from '../rollout/verdict.ts';
 import type { Decisions } from './decisions.ts';
 import type { Durable } from './durable.ts';
@@ -12,6 +22,8 @@ export interface Walk {
   readonly plan: RolloutPlan;
   readonly durable: Durable;
   readonly sentinel: Sentinel;
+  /** Absent where nothing writes to R2. */
+  readonly mirror?: MirrorService | undefined;
   readonly decisions: Decisions;
   /** Steps that earlier commands of this rollout took, oldest first: a rollback undoes these too. */
   readonly takenBefore: readonly StepTaken[];
@@ -136,6 +148,7 @@ async function walkPhase(walk: Walk, phase: Phase, taken: StepTaken[]): Promise<
   const guarded = phase.rollback !== null;
   // It watches on when this phase is over.
   if (guarded) walk.sentinel.start(freshContext(walk, phase.id));
+  if (phase.mirrors === true) walk.mirror?.start(freshContext(walk, phase.id));
   // The deadline counts the time that this process observed: a controller that was down, or asleep, for an hour has
   // not seen the phase take an hour.
   const deadline = startObservedDeadline(phase.deadlineMs);

@@ -76,6 +76,7 @@ describe('the alerts', () => {
     expect(productionAlerts(recorded).warning).toEqual({
       lowSuccessRate: true,
       highResponseTime: false,
+      mirrorLag: false,
       highCostRate: null,
     });
     const second = openAlertBook(context);

@@ -22,6 +22,7 @@ export function productionAlerts(events: readonly JournalEvent[]): ProductionAle
       highResponseTime: firing('highResponseTime'),
       highCostRate: null,
       lowSuccessRate: firing('lowSuccessRate'),
+      mirrorLag: firing('mirrorLag'),
     },
     info: { highUsage: null, newUserSignup: null, largeUpload: null },
   };

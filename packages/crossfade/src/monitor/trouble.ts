@@ -12,6 +12,7 @@ export const ALERTS = {
   tooSlow: 'critical',
   highResponseTime: 'warning',
   lowSuccessRate: 'warning',
+  mirrorLag: 'warning',
 } as const;
 export type AlertRule = keyof typeof ALERTS;
 

@@ -2,7 +2,6 @@ import type { RolloutContext } from '../rollout/context.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
 import { openManifest } from '../transfer/manifest.ts';
-import { mirrorBack, type MirrorBackOptions } from '../transfer/mirror-back.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
 /** A copy is caught up when a pass finds nothing new; more passes than this mean that it never will be. */
@@ -77,25 +76,15 @@ export async function verifyInR2(context: RolloutContext, pass: string): Promise
   return { ...counted, missing: missing.length };
 }
 
-/**
- * Brings to legacy what R2 has and legacy lacks or has older, and verifies it object by object.
- * Throws when legacy does not hold it all afterwards.
- */
-export async function mirrorToLegacy(context: RolloutContext): Promise<{ objects: number; bytes: number }> {
-  const { copy, verify, complete } = await mirrorBack(mirrorOf(context));
-  failOn(copy);
-  if (!complete) throw new Error(`${verify.missing.length + verify.mismatched.length} objects of R2 are not in legacy`);
-  return { objects: copy.copied, bytes: copy.bytes };
-}
-
-/** Keys that R2 holds and legacy lacks, or has otherwise. */
-export async function missingInLegacy(context: RolloutContext): Promise<string[]> {
-  const { r2, legacy, concurrency, signal } = mirrorOf(context);
-  const { missing, mismatched } = await verifyObjects({ from: r2, to: legacy, concurrency, signal });
+/** Keys that R2 holds and legacy lacks, or has otherwise; those of which legacy has its own are left out. */
+export async function missingInLegacy(context: RolloutContext, kept: ReadonlySet<string>): Promise<string[]> {
+  const { providers, config, signal } = context;
+  const { missing, mismatched } = await verifyObjects({
+    from: providers.r2.production,
+    to: providers.legacyStore,
+    concurrency: config.transfer.concurrency,
+    signal,
+    filter: (key) => !kept.has(key),
+  });
   return [...missing, ...mismatched.map((one) => one.key)];
-}
-
-function mirrorOf({ providers, config, signal }: RolloutContext): MirrorBackOptions {
-  const { r2, legacyStore } = providers;
-  return { r2: r2.production, legacy: legacyStore, concurrency: config.transfer.concurrency, signal };
 }

@@ -118,6 +118,23 @@ export interface HttpStatusCount {
   readonly requests: number;
 }
 
+/** One message of a queue, leased to who pulled it. */
+export interface QueueMessage {
+  readonly id: string;
+  readonly leaseId: string;
+  /** The body's text; of a JSON body, its JSON. */
+  readonly body: string;
+  /** When it was sent, epoch ms. */
+  readonly at: number;
+  /** How often it was handed out, this time included. */
+  readonly attempts: number;
+}
+export interface PulledMessages {
+  readonly messages: readonly QueueMessage[];
+  /** Messages in the queue, those that are leased included, as far as the vendor can tell. */
+  readonly backlog: number;
+}
+
 /** The part of Cloudflare's API v4 that a rollout needs. Methods throw `ProviderError`. */
 export interface CloudflareProvider extends HyperdriveProvider {
   /** Uploads and deploys at once: what a script with Durable Object classes needs. */
@@ -145,6 +162,20 @@ export interface CloudflareProvider extends HyperdriveProvider {
   /** Lets a consumer outside pull from the queue. */
   createPullConsumer(queueId: string): Promise<void>;
   deleteQueue(id: string): Promise<void>;
+  /**
+   * Leases up to `batchSize` messages (at most 100) for so long, ms; who does not acknowledge them in time sees them
+   * again. Made once: an answer that was lost on its way is such a lease.
+   */
+  pullMessages(
+    queueId: string,
+    options: { readonly batchSize: number; readonly visibilityTimeoutMs: number },
+  ): Promise<PulledMessages>;
+  /** Removes the messages of `acks`, and lets those of `retries` come again after their delay. */
+  ackMessages(
+    queueId: string,
+    acks: readonly string[],
+    retries: readonly { readonly leaseId: string; readonly delaySeconds: number }[],
+  ): Promise<void>;
   /** Rows of a SELECT over what Workers wrote to Analytics Engine. */
   telemetry(sql: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   listDnsRecords(name: string): Promise<readonly DnsRecord[]>;

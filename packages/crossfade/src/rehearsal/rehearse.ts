@@ -11,6 +11,7 @@ import { openController, type Controller, type ControllerOptions } from '../engi
 import type { WalkOutcome } from '../engine/walk.ts';
 import { startSampler } from '../monitor/metrics-sampler.ts';
 import { createSentinel } from '../monitor/sentinel.ts';
+import { createMirrorService } from '../phases/mirror/mirror-service.ts';
 import { rolloutPlan } from '../phases/plan.ts';
 import { createProviders } from '../providers/create-providers.ts';
 import { newRolloutId } from '../rollout/current-rollout.ts';
@@ -115,6 +116,7 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
         providers,
       ),
       sentinel,
+      mirror: createMirrorService(),
       evidenceFolder,
       signal: options.signal,
     };

@@ -34,6 +34,8 @@ const judged = (proves: string, holds: boolean): JournalEntry => ({
   },
 });
 
+const UNKNOWN_LOSS = { lostUploads: null, lostOverwrites: null, lostDeletes: null, sinceSwitch: null };
+
 describe('a report', () => {
   it('claims nothing that no verdict shows, and says so', () => {
     const { staging, evidence, reasons } = buildReport(journal());
@@ -162,7 +164,7 @@ describe('a report', () => {
       },
       {
         kind: 'rollback.finished',
-        data: { kind, complete, tookMs: 1, budgetMs: 9, recoveredMs: null, lostUploads: null, lostDeletes: null },
+        data: { kind, complete, tookMs: 1, budgetMs: 9, recoveredMs: null, ...UNKNOWN_LOSS },
       },
     ];
     const read = (...entries: (JournalEntry & { phase?: PhaseId })[]) => {

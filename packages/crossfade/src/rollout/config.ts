@@ -223,6 +223,20 @@ export const rolloutConfigSchema = v.strictObject({
   transfer: v.strictObject({
     concurrency: v.pipe(v.number(), v.integer(), v.minValue(1)),
     partSizeBytes: v.pipe(v.number(), v.integer(), v.minValue(5 * 1024 * 1024)),
+    /** What production writes to R2 goes back to legacy as well, by the queue's events and by sweeps. */
+    mirror: v.optional(
+      v.strictObject({
+        /** An empty queue is asked again after so long, ms. */
+        pollMs: v.pipe(v.number(), v.minValue(100)),
+        /** An event that was handed out and not acknowledged by then comes again, ms. */
+        visibilityMs: v.pipe(v.number(), v.integer(), v.minValue(1000), v.maxValue(43_200_000)),
+        /** Both sides are listed and compared so often, ms. */
+        sweepEveryMs: positive,
+        /** A change that is not in legacy after so long warns, s. */
+        maxLagSeconds: positive,
+      }),
+      { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60 },
+    ),
   }),
   targets: v.strictObject({
     responseMs: positive,

@@ -72,6 +72,26 @@ export type JournalEntry =
       };
     }
   | { kind: 'transfer.finished'; data: TransferCount & { pass: string; seconds: number } }
+  /** How the mirror back to legacy fares; counts are of one process. `lagSeconds` is the age of the oldest change that is not in legacy. */
+  | {
+      kind: 'mirror.progressed';
+      data: {
+        lagSeconds: number;
+        applied: number;
+        copied: number;
+        deleted: number;
+        kept: number;
+        unproven: number;
+        waiting: number;
+        malformed: number;
+        failing: number;
+      };
+    }
+  /** A rollback has drained the mirror's queue and compared both sides. */
+  | {
+      kind: 'mirror.rested';
+      data: { copied: number; deleted: number; kept: number; unproven: number; lagSeconds: number };
+    }
   | {
       kind: 'traffic.counted';
       data: TrafficCount & {

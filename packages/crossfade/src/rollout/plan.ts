@@ -84,6 +84,8 @@ export interface Phase {
   readonly deadlineMs: number;
   readonly gate: readonly Check[];
   readonly parts: readonly Part[];
+  /** From this phase on production writes to R2: the mirror back to legacy runs beside it. */
+  readonly mirrors?: true;
   /** What is undone when the phase fails: `null` means only this phase's own steps are compensated. */
   readonly rollback: RollbackKind | null;
 }
@@ -130,6 +132,14 @@ export interface Trouble {
   readonly expected: Json;
   /** First bad sample, ISO time. */
   readonly since: string;
+}
+
+/** Keeps legacy in step with R2 beside the phases, from the switch to the end of the watch. */
+export interface MirrorService {
+  /** Begins, once; nothing that goes wrong in it ends a phase. */
+  start(context: RolloutContext): void;
+  /** Ends soon: what it had not begun goes back to the queue. */
+  stop(): Promise<void>;
 }
 
 /** Watches production beside the phases, from the first deployment to the end of the watch. */

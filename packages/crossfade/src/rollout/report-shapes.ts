@@ -41,7 +41,7 @@ export interface ProductionAlerts {
   critical: Firing<
     'workerDown' | 'highErrorRate' | 'quotaExceeded' | 'wrongBytes' | 'foreignObject' | 'noData' | 'tooSlow'
   >;
-  warning: Firing<'highResponseTime' | 'highCostRate' | 'lowSuccessRate'>;
+  warning: Firing<'highResponseTime' | 'highCostRate' | 'lowSuccessRate' | 'mirrorLag'>;
   info: Firing<'highUsage' | 'newUserSignup' | 'largeUpload'>;
 }
 

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { catchUp } from './catch-up.ts';
 import { copyObjects } from './copy.ts';
 import { brokenAfter, memoryStore, type MemoryStore } from './fixtures/memory-store.ts';
-import { mirrorBack } from './mirror-back.ts';
 
 const signal = new AbortController().signal;
 const copy = (from: MemoryStore, to: MemoryStore, more = {}) =>
@@ -128,30 +127,5 @@ describe('catching up', () => {
       return null;
     };
     expect((await catchUp({ from, to, concurrency: 1, signal, maxPasses: 3 })).caughtUp).toBe(false);
-  });
-});
-
-describe('mirroring back', () => {
-  it('brings what was uploaded since the switch, and leaves the newer upload of legacy alone', async () => {
-    const [legacy, r2] = twoStores();
-    await copy(legacy, r2);
-    r2.place('new upload', 'made after the switch');
-    r2.place('b', 'overwritten in r2');
-    legacy.place('a', 'overwritten in legacy, last of all');
-    const result = await mirrorBack({ r2, legacy, concurrency: 2, signal });
-    expect(result).toMatchObject({ complete: true, copy: { copied: 2, keptNewer: ['a'] } });
-    expect(bytesOf(legacy, 'new upload')).toBe('made after the switch');
-    expect(bytesOf(legacy, 'b')).toBe('overwritten in r2');
-    expect(bytesOf(legacy, 'a')).toBe('overwritten in legacy, last of all');
-  });
-
-  it('is not complete when legacy did not take one', async () => {
-    const [legacy, r2] = twoStores();
-    r2.place('refused', 'x');
-    const { put } = legacy;
-    legacy.put = (key, ...rest) => (key === 'refused' ? Promise.reject(new Error('quota')) : put(key, ...rest));
-    const { complete, copy: copied } = await mirrorBack({ r2, legacy, concurrency: 2, signal });
-    expect(complete).toBe(false);
-    expect(copied.failed).toEqual([{ key: 'refused', reason: 'quota' }]);
   });
 });

@@ -18,9 +18,10 @@ const decided = (kind: 'full' | 'data'): JournalEntry => ({
   kind: 'rollback.decided',
   data: { kind, measure: 'errors', measured: 1, expected: 0, troubleSince: new Date().toISOString(), detectedMs: 1 },
 });
+const UNKNOWN_LOSS = { lostUploads: null, lostOverwrites: null, lostDeletes: null, sinceSwitch: null };
 const undone = (kind: 'full' | 'data', complete: boolean): JournalEntry => ({
   kind: 'rollback.finished',
-  data: { kind, complete, tookMs: 1, budgetMs: 1, recoveredMs: null, lostUploads: null, lostDeletes: null },
+  data: { kind, complete, tookMs: 1, budgetMs: 1, recoveredMs: null, ...UNKNOWN_LOSS },
 });
 
 const append = async (entry: JournalEntry, phase: PhaseId | null = null): Promise<void> => {

@@ -119,6 +119,7 @@ export function dnsPhase(options: { plannedMs: number; deadlineMs: number }): Ph
     deadlineMs: options.deadlineMs,
     gate: [],
     rollback: 'full',
+    mirrors: true,
     parts: [
       { kind: 'step', step: catchUpStep('dns.catchUp', 'Uploads since the copy caught up', 'catch-up') },
       { kind: 'step', step: switchStep() },

@@ -17,6 +17,7 @@ export function monitorPhase(options: { plannedMs: number; durationMs: number })
     deadlineMs: options.durationMs * 2 + 30_000,
     gate: [],
     rollback: 'full',
+    mirrors: true,
     parts: [{ kind: 'observation', observation }],
   };
 }

@@ -66,6 +66,7 @@ export function verifyPhase(options: { plannedMs: number; deadlineMs: number }):
     deadlineMs: options.deadlineMs,
     gate: [],
     rollback: 'full',
+    mirrors: true,
     parts: [
       {
         kind: 'checks',

@@ -1,27 +1,71 @@
+import type { RolloutContext } from '../../rollout/context.ts';
+import { errorText } from '../../rollout/error-text.ts';
 import type { RollbackStep } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
-import { copyToR2, mirrorToLegacy, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
+import type { SweepResult } from '../../transfer/mirror/sweep.ts';
+import { openMirror } from '../mirror/open-mirror.ts';
+import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
 
-/** Then the mirror: what production wrote to R2 goes to legacy. Its rows have their public URL by trigger. */
+/** A message that is leased to a process that died comes again by then; so much longer is waited for it, ms. */
+const LEASE_MARGIN_MS = 2000;
+const MOST_NAMED = 20;
+
+/**
+ * Then the mirror comes to rest: the queue is drained, and a sweep compares both sides, so that each upload, overwrite
+ * and delete that production made since the switch is in legacy. Its rows have their public URL by trigger.
+ */
 export function mirrorBack(): RollbackStep {
+  /** By the sweep of the latest attempt, which is verified right after it. */
+  let kept: ReadonlySet<string> = new Set();
   return {
     id: 'rollback.mirror',
-    title: 'Uploads made since the switch mirrored back to legacy',
+    title: 'Uploads and deletes made since the switch mirrored back to legacy',
     async byHand({ config }) {
       const { worker, supabase } = config.environments.production;
       const [from, to] = [`r2:${worker.bucket}`, `supabase:${supabase.bucket}`];
-      return `rclone copy --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
+      return `rclone copy --update --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
     },
-    run: mirrorToLegacy,
+    async run(context) {
+      const rested = await comeToRest(context);
+      kept = new Set(rested.kept);
+      const { keys, copied, deleted, unproven } = rested;
+      return { keys, copied, deleted, kept: kept.size, unproven: unproven.length };
+    },
     async verify(context) {
-      const missing = await missingInLegacy(context);
+      const missing = await missingInLegacy(context, kept);
       return verdict(missing.length === 0, {
         summary: `${missing.length} objects of R2 are missing in legacy`,
-        measured: missing.slice(0, 20),
+        measured: missing.slice(0, MOST_NAMED),
         expected: [],
       });
     },
   };
+}
+
+/** @throws Error with the keys that could not be brought in step, or why the queue could not be drained */
+async function comeToRest(context: RolloutContext): Promise<SweepResult> {
+  const mirror = await openMirror(context);
+  try {
+    // The sweep finds what a queue that does not answer holds back; only then is it told.
+    const undrained = await mirror.drain(context.config.transfer.mirror.visibilityMs + LEASE_MARGIN_MS).then(
+      () => null,
+      (error: unknown) => errorText(error),
+    );
+    const swept = await mirror.sweep({ settledBefore: null });
+    const { kept, unproven } = swept;
+    const { lagSeconds, copied, deleted, failing } = mirror.state();
+    await context.keep('rollback/mirror.json', JSON.stringify({ ...swept, lagSeconds, failing, undrained }, null, 2));
+    const data = { copied, deleted, kept: kept.length, unproven: unproven.length, lagSeconds };
+    await context.record({ kind: 'mirror.rested', data, subject: 'mirror' });
+    if (undrained !== null) throw new Error(`the queue of media events could not be drained: ${undrained}`);
+    if (failing.length > 0) {
+      const named = failing.map(({ key, reason }) => `${key} (${reason})`).join(', ');
+      throw new Error(`not in legacy yet: ${named}`);
+    }
+    return swept;
+  } finally {
+    await mirror.close();
+  }
 }
 
 /** R2 holds again what legacy holds: what is missing there or differs is copied anew, and all of it verified. */

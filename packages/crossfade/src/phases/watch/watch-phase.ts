@@ -112,6 +112,7 @@ export function watchPhase(options: { plannedMs: number; durationMs: number }): 
     deadlineMs: options.durationMs * 2 + 60_000,
     gate: [],
     rollback: 'full',
+    mirrors: true,
     parts: [
       { kind: 'step', step: closePreviewsStep() },
       { kind: 'observation', observation },

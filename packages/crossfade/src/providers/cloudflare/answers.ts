@@ -1,5 +1,13 @@
 import * as v from 'valibot';
-import type { CorsRule, DnsRecord, LifecycleRule, WorkerDeployment, WorkerRoute, WorkerVersion } from '../providers.ts';
+import type {
+  CorsRule,
+  DnsRecord,
+  LifecycleRule,
+  QueueMessage,
+  WorkerDeployment,
+  WorkerRoute,
+  WorkerVersion,
+} from '../providers.ts';
 
 /** The shapes of Cloudflare's answers, as far as a rollout reads them. */
 export const apiErrors = v.array(
@@ -92,6 +100,26 @@ export function toDnsRecord({
 }
 
 export const queue = v.object({ queue_id: v.string(), queue_name: v.string() });
+
+const message = v.object({
+  id: v.string(),
+  lease_id: v.string(),
+  body: v.string(),
+  timestamp_ms: v.number(),
+  attempts: v.number(),
+  metadata: v.optional(v.record(v.string(), v.unknown()), {}),
+});
+export const pulled = v.object({
+  messages: v.array(message),
+  message_backlog_count: v.optional(v.number(), 0),
+});
+
+/** The vendor hands JSON and bytes to pull consumers in base64, and text as it is. */
+export function toMessage({ id, lease_id, body, timestamp_ms, attempts, metadata }: v.InferOutput<typeof message>) {
+  const plain = metadata['CF-Content-Type'] === 'text';
+  const text = plain ? body : Buffer.from(body, 'base64').toString();
+  return { id, leaseId: lease_id, body: text, at: timestamp_ms, attempts } satisfies QueueMessage;
+}
 export const consumer = v.object({ type: v.string() });
 /** Analytics Engine answers without the envelope. */
 export const telemetry = v.object({ data: v.array(v.record(v.string(), v.unknown())) });

@@ -4,7 +4,10 @@ import * as shape from './answers.ts';
 import { orNothing, type CloudflareApi } from './api-call.ts';
 import { createOwnWrites } from './own-writes.ts';
 
-type Queues = Pick<CloudflareProvider, 'getQueue' | 'createQueue' | 'createPullConsumer' | 'deleteQueue'>;
+type Queues = Pick<
+  CloudflareProvider,
+  'getQueue' | 'createQueue' | 'createPullConsumer' | 'deleteQueue' | 'pullMessages' | 'ackMessages'
+>;
 
 /** Queues and their consumers below `root`. */
 export function createQueues({ call, callBare, again }: CloudflareApi, root: string, pace: number): Queues {
@@ -42,6 +45,19 @@ export function createQueues({ call, callBare, again }: CloudflareApi, root: str
     },
     async deleteQueue(id) {
       await orNothing(callBare('delete', `${root}/${id}`, shape.envelope), null);
+    },
+    async pullMessages(queueId, { batchSize, visibilityTimeoutMs }) {
+      const body = { batch_size: batchSize, visibility_timeout_ms: visibilityTimeoutMs };
+      const pulled = await call('post', `${root}/${queueId}/messages/pull`, shape.pulled, { body });
+      return { messages: pulled.messages.map(shape.toMessage), backlog: pulled.message_backlog_count };
+    },
+    async ackMessages(queueId, acks, retries) {
+      const body = {
+        acks: acks.map((leaseId) => ({ lease_id: leaseId })),
+        retries: retries.map(({ leaseId, delaySeconds }) => ({ lease_id: leaseId, delay_seconds: delaySeconds })),
+      };
+      // Said twice it is the same: a lease that ended is not counted.
+      await callBare('post', `${root}/${queueId}/messages/ack`, shape.envelope, { body, repeat: true });
     },
   };
 }

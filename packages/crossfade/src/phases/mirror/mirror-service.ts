@@ -1,0 +1,123 @@
+import { isDeepStrictEqual } from 'node:util';
+import { errorText } from '../../rollout/error-text.ts';
+import { openAlertBook, type AlertBook } from '../../monitor/alerts.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
+import { toJson } from '../../rollout/json.ts';
+import type { MirrorService } from '../../rollout/plan.ts';
+import type { Mirror } from '../../transfer/mirror/mirror.ts';
+import type { MirrorState } from '../../transfer/mirror/mirror-tally.ts';
+import { openMirror, type OpenMirrorOptions } from './open-mirror.ts';
+
+/** The journal is told of the mirror's progress at most so often, ms. */
+const TELL_EVERY_MS = 2000;
+/** When it is stopped, what is under way may end within so long, ms. */
+const GRACE_MS = 5000;
+
+/**
+ * Mirrors R2 to legacy beside the phases, from the switch to the end of the watch. Nothing that fails here ends a
+ * rollout: what could not be mirrored stays in the queue, shows as lag, and warns when that is over its bound.
+ */
+export function createMirrorService(options: Pick<OpenMirrorOptions, 'onEvent'> = {}): MirrorService {
+  const stopping = new AbortController();
+  const over = new AbortController();
+  let running: Promise<void> | null = null;
+
+  async function run(given: RolloutContext): Promise<void> {
+    const context = { ...given, signal: AbortSignal.any([given.signal, over.signal]) };
+    const stop = AbortSignal.any([given.signal, stopping.signal]);
+    const { pollMs, sweepEveryMs, maxLagSeconds } = context.config.transfer.mirror;
+    const mirror = await openMirror(context, { ...options, isStopping: () => stop.aborted });
+    const alerts = openAlertBook(context);
+    const tell = createTeller(context, mirror);
+    let sweeping: Promise<void> = Promise.resolve();
+    let swept = performance.now();
+    let settledBefore: number | null = null;
+    try {
+      while (!stop.aborted) {
+        // An error is in the mirror's own state, and shows as lag.
+        const batch = await mirror.applyBatch().catch(() => null);
+        if (performance.now() - swept > sweepEveryMs) {
+          swept = Infinity;
+          const began = Date.now();
+          sweeping = mirror.sweep({ settledBefore }).then(
+            ({ failed }) => {
+              if (failed.length === 0) settledBefore = began;
+              swept = performance.now();
+            },
+            () => {
+              swept = performance.now();
+            },
+          );
+        }
+        judgeLag(alerts, mirror.state(), maxLagSeconds);
+        await tell(false);
+        if (batch === null || batch.acked === 0 || batch.backlog <= batch.acked) await pause(pollMs, stop);
+      }
+    } finally {
+      await sweeping;
+      await mirror.close();
+      if (!given.signal.aborted) {
+        await tell(true);
+        await alerts.settled();
+      }
+    }
+  }
+
+  return {
+    start(context) {
+      running ??= run(context).catch(async (error: unknown) => {
+        // The rollout goes on: a rollback drains the queue itself, and proves it.
+        if (context.signal.aborted) return;
+        const text = `the mirror back to legacy stopped: ${errorText(error)}`;
+        await context.record({ kind: 'note', data: { text }, subject: 'mirror' });
+      });
+    },
+    async stop() {
+      stopping.abort(new Error('the mirror is being stopped'));
+      const late = setTimeout(() => over.abort(new Error('the mirror was stopped')), GRACE_MS);
+      await running;
+      clearTimeout(late);
+    },
+  };
+}
+
+function judgeLag(alerts: AlertBook, { lagSeconds, waiting, failing, error }: MirrorState, bound: number): void {
+  if (lagSeconds <= bound) {
+    alerts.resolve('mirrorLag', { lagSeconds });
+    return;
+  }
+  const trouble = {
+    measure: 'age of the oldest change in R2 that is not in legacy',
+    measured: toJson({ lagSeconds, waiting, failing: failing.slice(0, 5), error }),
+    expected: { lagSeconds: `<= ${bound}` },
+    since: new Date(Date.now() - lagSeconds * 1000).toISOString(),
+  };
+  alerts.fire('mirrorLag', trouble, 'Uploads are safe in R2; a rollback would take longer.');
+}
+
+/** Records what has changed, seldom enough. */
+function createTeller(context: RolloutContext, mirror: Mirror): (last: boolean) => Promise<void> {
+  let toldAt = -Infinity;
+  let told: object | null = null;
+  return async (last) => {
+    const { error: _error, failing, ...counts } = mirror.state();
+    const data = { ...counts, failing: failing.length };
+    if ((!last && performance.now() - toldAt < TELL_EVERY_MS) || isDeepStrictEqual(data, told)) return;
+    toldAt = performance.now();
+    await context.record({ kind: 'mirror.progressed', data, subject: 'mirror' });
+    told = data;
+  };
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}

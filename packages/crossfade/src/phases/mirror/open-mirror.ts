@@ -1,0 +1,71 @@
+import { appendFile } from 'node:fs/promises';
+import type { RolloutContext } from '../../rollout/context.ts';
+import type { EventQueue } from '../../transfer/mirror/apply-events.ts';
+import type { MediaEvent } from '../../transfer/mirror/media-event.ts';
+import { createMirror, type Mirror } from '../../transfer/mirror/mirror.ts';
+import { openSeenEvents } from '../../transfer/mirror/seen-events.ts';
+
+export interface OpenMirrorOptions {
+  /** Told of each event before it is acknowledged: who keeps versions does it here. */
+  readonly onEvent?: ((event: MediaEvent) => Promise<void>) | undefined;
+  readonly isStopping?: () => boolean;
+}
+
+/** As many as the vendor hands out at once. */
+const BATCH_SIZE = 100;
+const EVENTS = 'mirror/events.jsonl';
+const MALFORMED = 'mirror/malformed.jsonl';
+/** What the passes before and after the switch verified. */
+const MANIFESTS = ['copy', 'catch-up', 'last-catch-up'].map((pass) => `transfer/${pass}.manifest.jsonl`);
+
+/** Production's mirror: its queue, its stores, and what this rollout has seen so far. */
+export async function openMirror(
+  context: RolloutContext,
+  { onEvent, isStopping }: OpenMirrorOptions = {},
+): Promise<Mirror & { close(): Promise<void> }> {
+  const { providers, config, signal } = context;
+  const manifests = await Promise.all(MANIFESTS.map((path) => context.placeFor(path)));
+  const seen = await openSeenEvents(await context.placeFor(EVENTS), manifests);
+  const malformedFile = await context.placeFor(MALFORMED);
+  let switchedAt: number | null = null;
+  const mirror = createMirror({
+    queue: eventQueue(context),
+    seen,
+    concurrency: config.transfer.concurrency,
+    onEvent,
+    ...(isStopping === undefined ? {} : { isStopping }),
+    async onMalformed({ id, body, at }, reason) {
+      await appendFile(malformedFile, `${JSON.stringify({ id, at: new Date(at).toISOString(), reason, body })}\n`);
+      const text = `message ${id} of the media events is no event (${reason}): kept in ${MALFORMED}`;
+      await context.record({ kind: 'note', data: { text }, subject: 'mirror', key: `mirror/malformed/${id}` });
+    },
+    async stores() {
+      switchedAt ??= await switchTime(context);
+      return { r2: providers.r2.production, legacy: providers.legacyStore, switchedAt, signal };
+    },
+  });
+  return { ...mirror, close: () => seen.close() };
+}
+
+/** When the media host began to lead to the Worker, epoch ms: before, nobody outside wrote to R2. */
+async function switchTime(context: RolloutContext): Promise<number | null> {
+  const event = (await context.history()).find((one) => one.kind === 'step.started' && one.subject === 'dns.switch');
+  return event === undefined ? null : Date.parse(event.at);
+}
+
+function eventQueue({ providers, config }: RolloutContext): EventQueue {
+  const { cloudflare } = providers;
+  const name = config.environments.production.worker.eventsQueue;
+  const { visibilityMs } = config.transfer.mirror;
+  let id: string | null = null;
+  const queueId = async (): Promise<string> => {
+    id ??= (await cloudflare.getQueue(name))?.id ?? null;
+    if (id === null) throw new Error(`there is no queue ${name}`);
+    return id;
+  };
+  return {
+    pull: async () =>
+      cloudflare.pullMessages(await queueId(), { batchSize: BATCH_SIZE, visibilityTimeoutMs: visibilityMs }),
+    ack: async (acks, retries) => cloudflare.ackMessages(await queueId(), acks, retries),
+  };
+}

@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/providers.ts';
+import { compareObject } from '../compare-object.ts';
+import { copyObject } from '../copy-object.ts';
+import { readBody } from '../object-body.ts';
+import { isMirrored, marking } from './mirrored-mark.ts';
+
+export interface MirrorStores {
+  readonly r2: ObjectStore;
+  readonly legacy: ObjectStore;
+  /** When production began to write to R2, epoch ms; `null` before. What R2 held by then are copies of legacy's. */
+  readonly switchedAt: number | null;
+  readonly signal: AbortSignal;
+}
+
+/** What is known of a key besides what the stores hold now. Times in epoch ms; `null` when no event says so. */
+export interface KeyEvidence {
+  readonly deletedAt: number | null;
+  readonly putAt: number | null;
+  /** Whether the manifest of the verified copy has it: legacy held it, and R2 the same bytes. */
+  readonly wasCopied: boolean;
+  /**
+   * Whether it may be deleted from legacy without an event that says so, since it was in R2 and is no more. Left to
+   * whoever sees how many such keys there are: R2 may have lost them.
+   */
+  readonly mayConclude: boolean;
+}
+
+export type Settled =
+  /** Legacy holds what R2 holds, or neither holds it. */
+  | 'in step'
+  | 'copied'
+  | 'deleted'
+  /** Legacy has its own: a newer direct upload, or the original of a copy that was made before the switch. */
+  | 'kept'
+  /** R2 lacks it and nothing proves that it was deleted there. */
+  | 'unproven';
+
+type Head = ObjectHead & { readonly meta: ObjectMeta };
+
+/** A key that changed each time that it was looked at so often is left to the event of its latest change. */
+const LOOKS = 6;
+
+/**
+ * Brings legacy in step with what R2 holds now under one key. What counts is R2's state, not the event that led here,
+ * so events may come twice, late or in any order. It looks again after each change until nothing is left to do: what it
+ * answers was seen. One key must not be settled twice at once.
+ * @throws ProviderError, and Error when legacy does not show what was written
+ */
+export async function settleKey(stores: MirrorStores, key: string, evidence: KeyEvidence): Promise<Settled> {
+  let done: Settled = 'in step';
+  for (let look = 1; look <= LOOKS; look++) {
+    stores.signal.throwIfAborted();
+    const [source, target] = await Promise.all([stores.r2.head(key), stores.legacy.head(key)]);
+    const next =
+      source === null
+        ? await decideAbsent(stores, target, evidence)
+        : await decidePresent(stores, source, target, evidence);
+    if (next === 'copy' && source !== null) {
+      if (await copyBack(stores, source)) done = 'copied';
+    } else if (next === 'delete') {
+      await stores.legacy.delete(key);
+      done = 'deleted';
+    } else if (next !== 'copy') {
+      return next === 'in step' ? done : next;
+    }
+  }
+  throw new Error(`${key} changed ${LOOKS} times while it was mirrored`);
+}
+
+type Next = 'copy' | 'delete' | Exclude<Settled, 'copied' | 'deleted'>;
+
+async function decideAbsent(stores: MirrorStores, target: Head | null, evidence: KeyEvidence): Promise<Next> {
+  if (target === null) return 'in step';
+  const written = Date.parse(target.lastModified);
+  const { deletedAt, putAt, wasCopied, mayConclude } = evidence;
+  const ours = isMirrored(target.meta);
+  if (deletedAt !== null) {
+    // Somebody uploaded it to legacy itself, after R2's was deleted.
+    if (!ours && written >= deletedAt) return 'kept';
+  } else {
+    // What the mirror wrote was in R2 by that alone.
+    const wasInR2 = ours || putAt !== null || wasCopied;
+    const older = ours || (stores.switchedAt !== null && written < stores.switchedAt);
+    if (!mayConclude || !wasInR2 || !older) return 'unproven';
+  }
+  // A 404 of a HEAD has no body, and a proxy's looks the same: only a listing without it is R2's own word.
+  return (await isListed(stores.r2, target.key)) ? 'copy' : 'delete';
+}
+
+async function decidePresent(
+  { r2, legacy, switchedAt, signal }: MirrorStores,
+  source: Head,
+  target: Head | null,
+  { wasCopied, putAt }: KeyEvidence,
+): Promise<Next> {
+  const written = Date.parse(source.lastModified);
+  const isCopy = wasCopied && putAt === null && (switchedAt === null || written < switchedAt);
+  // Legacy has deleted the original since, past the Worker: bringing it back would undo that.
+  if (target === null) return isCopy ? 'kept' : 'copy';
+  const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
+  if (equal) return 'in step';
+  if (isMirrored(target.meta)) return 'copy';
+  // Of a copy that differs from its original, the original is right; of two uploads, the newer one.
+  if (isCopy) return 'kept';
+  return Date.parse(target.lastModified) > written ? 'kept' : 'copy';
+}
+
+async function isListed(store: ObjectStore, key: string): Promise<boolean> {
+  // In byte order the key itself comes before every longer one.
+  for await (const listed of store.list(key)) return listed.key === key;
+  return false;
+}
+
+/** Copies and reads back: legacy accepts bytes that do not fit their checksum. `false` when R2 has it no more. */
+async function copyBack({ r2, legacy, signal }: MirrorStores, source: Head): Promise<boolean> {
+  const { key } = source;
+  const copied = await copyObject(r2, marking(legacy, source.etag), key, signal, () => {});
+  if (copied === null) return false;
+  const stored = await legacy.get(key);
+  if (stored === null) throw new Error(`${legacy.label} took ${key} and does not have it`);
+  const hash = createHash('sha256');
+  for await (const chunk of readBody(legacy, stored, signal)) hash.update(chunk);
+  const sha256 = hash.digest('hex');
+  if (sha256 !== copied.sha256) {
+    throw new Error(
+      `${legacy.label} holds other bytes of ${key} (SHA-256 ${sha256}) than were sent (${copied.sha256})`,
+    );
+  }
+  return true;
+}
