@@ -7,6 +7,7 @@ import { compareObject } from './compare-object.ts';
 import { isPlainMd5 } from './composite-etag.ts';
 import { copyObject, type CopiedObject } from './copy-object.ts';
 import { eachAtOnce } from './each-at-once.ts';
+import { listRange, type KeyRange } from './key-range.ts';
 import { mergeListings, type KeyPair } from './merge-listings.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 
@@ -24,6 +25,8 @@ export interface CopyOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Only keys for which this holds; all when absent. */
   readonly filter?: (key: string) => boolean;
+  /** Only keys within it, on both sides; all when absent. */
+  readonly range?: KeyRange;
   /** Told of each object that arrived, with the hashes of the bytes that went by. */
   readonly onCopied?: (object: CopiedObject) => Promise<void> | void;
   /**
@@ -100,8 +103,10 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
 }
 
 /** Every object of the source that the filter lets through, with what the target has under its key. */
-async function* sourcePairs({ from, to, filter, signal }: CopyOptions): AsyncGenerator<KeyPair & { from: ObjectHead }> {
-  for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+async function* sourcePairs(options: CopyOptions): AsyncGenerator<KeyPair & { from: ObjectHead }> {
+  const { from, to, range, filter, signal } = options;
+  const pairs = mergeListings(listRange(from, range), listRange(to, range));
+  for await (const { key, from: source, to: target } of pairs) {
     signal.throwIfAborted();
     if (source !== null && (filter === undefined || filter(key))) yield { key, from: source, to: target };
   }
