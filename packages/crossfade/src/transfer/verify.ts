@@ -59,7 +59,7 @@ export interface VerifyResult {
  */
 export async function verifyObjects(options: VerifyOptions): Promise<VerifyResult> {
   const { from, to, range, signal, filter = () => true } = options;
-  const progress = createProgress(await countSource(options), options.onProgress ?? (() => {}));
+  const progress = createProgress(options.onProgress ?? (() => {}));
   const mismatched: Mismatch[] = [];
   const missing: string[] = [];
   const extra: string[] = [];
@@ -75,6 +75,9 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
     }
   }
 
+  const counted = countSource(options, progress.expect);
+  // Its failure is told below, unless the verification itself failed before.
+  counted.catch(() => {});
   await eachAtOnce(sourcePairs(), options.concurrency, async (listed) => {
     const found = await judge(options, listed.source, listed.target);
     progress.moved(listed.source.size);
@@ -93,6 +96,7 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
       await options.onVerified?.({ key, size: source.size, etag: target.etag, md5, sha256, verifiedBy: proof });
     }
   });
+  await counted;
   progress.end();
   return { objects, bytes, verified, mismatched: mismatched.toSorted(byKey), missing: missing.toSorted(), extra };
 }
@@ -124,23 +128,14 @@ async function compare(options: VerifyOptions, source: ObjectHead, target: Objec
   }
 }
 
-async function countSource({
-  from,
-  range,
-  filter,
-  onProgress,
-  signal,
-}: VerifyOptions): Promise<{ objects: number; bytes: number }> {
-  let [objects, bytes] = [0, 0];
-  // Nobody looks at the progress: the listing need not be walked for its totals.
-  if (onProgress === undefined) return { objects, bytes };
+/** Counts beside the verification, where somebody looks at the progress. */
+async function countSource(options: VerifyOptions, expect: (objects: number, bytes: number) => void): Promise<void> {
+  const { from, range, filter, onProgress, signal } = options;
+  if (onProgress === undefined) return;
   for await (const { key, size } of listRange(from, range)) {
     signal.throwIfAborted();
-    if (filter !== undefined && !filter(key)) continue;
-    objects++;
-    bytes += size;
+    if (filter === undefined || filter(key)) expect(1, size);
   }
-  return { objects, bytes };
 }
 
 function byKey(a: Mismatch, b: Mismatch): number {
