@@ -116,3 +116,13 @@ export function isUnreachable(error: unknown): boolean {
 export function isRetryable(error: unknown): boolean {
   return error instanceof ProviderError && error.retryable;
 }
+
+/** Whether the vendor asks for fewer calls: 429, or a 503 that says so or says nothing else. */
+export function isThrottled(error: unknown): boolean {
+  return error instanceof ProviderError && (error.status === 429 || error.status === 503 || error.code === 'SlowDown');
+}
+
+/** Whether the thing is another one than the caller's condition (If-Match) named. */
+export function isPreconditionFailed(error: unknown): boolean {
+  return error instanceof ProviderError && error.status === 412;
+}

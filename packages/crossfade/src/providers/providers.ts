@@ -1,3 +1,4 @@
+import type { StoreAbilities } from './store-abilities.ts';
 import type { Readable } from 'node:stream';
 import type { HyperdriveProvider } from './cloudflare/hyperdrive.ts';
 import type { Json } from '../rollout/json.ts';
@@ -237,6 +238,9 @@ export interface ObjectHead {
 export interface ObjectMeta {
   readonly contentType: string | null;
   readonly cacheControl: string | null;
+  /** Absent where nobody asks the store for it. */
+  readonly contentDisposition?: string | null;
+  readonly contentEncoding?: string | null;
   readonly custom: Readonly<Record<string, string>>;
 }
 export interface ObjectBody extends ObjectHead {
@@ -244,15 +248,24 @@ export interface ObjectBody extends ObjectHead {
   readonly body: Readable;
 }
 
-/** One bucket of an S3-compatible store, whichever vendor keeps it. */
-export interface ObjectStore {
+/** One bucket of an S3-compatible store, whichever vendor keeps it. What not every store can do is in `StoreAbilities`. */
+export interface ObjectStore extends Partial<StoreAbilities> {
   readonly label: string;
   /** In byte order of the keys, from the first one past `after`; page by page, never the whole listing at once. */
   list(prefix?: string, after?: string): AsyncIterable<ObjectHead>;
   head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null>;
   get(key: string, range?: { start: number; end: number }): Promise<ObjectBody | null>;
-  /** Streams `body` of exactly `size` bytes; multipart above the store's part size. Answers with the stored ETag. */
-  put(key: string, body: Readable | Uint8Array, size: number, meta: ObjectMeta): Promise<{ etag: string }>;
+  /**
+   * Streams `body` of exactly `size` bytes; multipart above the store's part size. Answers with the stored ETag.
+   * `md5`, hex, is that of a body held whole, where the caller knows it.
+   */
+  put(
+    key: string,
+    body: Readable | Uint8Array,
+    size: number,
+    meta: ObjectMeta,
+    md5?: string,
+  ): Promise<{ etag: string }>;
   delete(key: string): Promise<void>;
 }
 

@@ -3,8 +3,8 @@ import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { candidatePartSizes, createCompositeHash, isPlainMd5, partsOf } from './composite-etag.ts';
 import { readBody } from './object-body.ts';
 
-/** What proved it, from the cheapest: equal MD5 ETags, the source's ETag recomputed from the target's bytes, both read. */
-export type Proof = 'md5-etags' | 'md5-of-target' | 'composite-etag-of-target' | 'sha256-of-both';
+/** What proved it, from the cheapest: equal MD5 ETags, equal ETags of parts, the source's ETag recomputed from the target's bytes, both read. */
+export type Proof = 'md5-etags' | 'composite-etags' | 'md5-of-target' | 'composite-etag-of-target' | 'sha256-of-both';
 
 export type Comparison =
   | { readonly equal: true; readonly proof: Proof; readonly md5: string | null; readonly sha256: string | null }
@@ -33,6 +33,9 @@ export async function compareObject(
       ? { equal: true, proof: 'md5-etags', md5: source.etag, sha256: null }
       : { equal: false, reason: 'MD5', expected: source.etag, measured: target.etag };
   }
+  // Hashes of hashes, which only the same bytes in the same parts share.
+  if (!deep && partsOf(source.etag) !== null && source.etag === target.etag)
+    return { equal: true, proof: 'composite-etags', md5: null, sha256: null };
   const measured = await hashObject(stores.to, key, signal, deep ? null : source.etag);
   if (measured === null) return { equal: false, reason: 'gone', expected: `${source.size} bytes`, measured: NOTHING };
   const { md5, sha256 } = measured;

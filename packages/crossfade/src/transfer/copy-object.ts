@@ -1,72 +1,124 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { ObjectBody, ObjectStore } from '../providers/providers.ts';
+import { isRetryable, ProviderError } from '../providers/provider-error.ts';
+import type { ObjectHead } from '../providers/providers.ts';
+import { takesParts } from '../providers/store-abilities.ts';
 import { isPlainMd5 } from './composite-etag.ts';
-import { discard, readBody } from './object-body.ts';
+import { copyInParts, partSizeOf } from './copy-parts.ts';
+import { expectSource, expectStored, type CopiedObject, type CopyTools } from './copy-tools.ts';
+import { keptMeta } from './kept-meta.ts';
+import { discard, readBody, readInto } from './object-body.ts';
 
-/** Objects up to this size, bytes, are held whole: that saves a stream and lets the target check their MD5. */
-const SMALL_BYTES = 512 * 1024;
-
-export interface CopiedObject {
-  readonly key: string;
-  readonly size: number;
-  /** As the target stored it. */
-  readonly etag: string;
-  /** Of the bytes that went by. */
-  readonly md5: string;
-  readonly sha256: string;
-}
+/** Larger objects are streamed to a store that takes no parts, bytes. */
+const WHOLE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Copies one object with its metadata, streamed and hashed on the way. `null` when the source has it no more.
- * `moved` is told of each chunk's bytes.
- * @throws Error when other bytes arrived than the source announced, or others were stored than were sent.
+ * Copies one object with its metadata, each byte hashed on the way. `null` when the source has it no more. `moved` is
+ * told of the bytes that arrived here.
+ * @throws ObjectChanged when it is not the listed version any more, and Error when other bytes arrived than the source
+ * announced, or others were stored than were sent.
  */
 export async function copyObject(
-  from: ObjectStore,
-  to: ObjectStore,
-  key: string,
-  signal: AbortSignal,
+  tools: CopyTools,
+  listed: ObjectHead,
   moved: (bytes: number) => void,
 ): Promise<CopiedObject | null> {
+  const { to, throttle } = tools;
+  const within = canCopyWithin(tools) ? await throttle.run(() => copyWithin(tools, listed)) : undefined;
+  if (within !== undefined) return within;
+  const partSize = takesParts(to) ? partSizeOf(to, listed) : null;
+  if (takesParts(to) && partSize !== null) return copyInParts(tools, to, listed, partSize, moved);
+  if (listed.size <= WHOLE_BYTES) return copyWhole(tools, listed, moved);
+  return throttle.run(() => copyStreamed(tools, listed, moved));
+}
+
+function canCopyWithin({ from, to }: CopyTools): boolean {
+  return to.putCopy !== undefined && to.identity !== undefined && from.identity === to.identity;
+}
+
+/** Lets the store copy by itself. `undefined` where it does not know the call, or refuses it. */
+async function copyWithin({ from, to }: CopyTools, listed: ObjectHead): Promise<CopiedObject | null | undefined> {
+  const source = await from.head(listed.key);
+  if (source === null) return null;
+  try {
+    const stored = await to.putCopy?.(from, source, async () => keptMeta(source.meta, listed));
+    if (stored === null || stored === undefined) return undefined;
+    if (isPlainMd5(source.etag) && isPlainMd5(stored.etag) && source.etag !== stored.etag)
+      throw new Error(`${to.label} copied bytes with the MD5 ${source.etag}, and holds ${stored.etag}`);
+    const md5 = isPlainMd5(stored.etag) ? stored.etag : null;
+    return { key: source.key, size: source.size, etag: stored.etag, md5, sha256: null };
+  } catch (error) {
+    const unknown = error instanceof ProviderError && !isRetryable(error) && error.status !== 404;
+    if (unknown || (error instanceof ProviderError && error.status === 501)) return undefined;
+    throw error;
+  }
+}
+
+async function copyWhole(
+  tools: CopyTools,
+  listed: ObjectHead,
+  moved: (bytes: number) => void,
+): Promise<CopiedObject | null> {
+  const { signal, buffers, bandwidth, throttle } = tools;
+  // Room and rate first: who holds a place among the requests must not wait for those who have them.
+  const buffer = await buffers.borrow(listed.size);
+  let reusable = false;
+  try {
+    await bandwidth(listed.size, signal);
+    const copied = await throttle.run(() => copyThrough(tools, listed, buffer, moved));
+    reusable = true;
+    return copied;
+  } finally {
+    buffers.giveBack(buffer, reusable);
+  }
+}
+
+async function copyThrough(
+  { from, to, signal, sha256 }: CopyTools,
+  listed: ObjectHead,
+  buffer: Buffer,
+  moved: (bytes: number) => void,
+): Promise<CopiedObject | null> {
+  const { key, size } = listed;
+  signal.throwIfAborted();
+  const meta = await readInto(from, listed, buffer, 0, signal);
+  if (meta === null) return null;
+  moved(size);
+  const md5 = hash('md5', buffer);
+  expectSource(from, listed, md5);
+  signal.throwIfAborted();
+  const { etag } = await to.put(key, buffer, size, keptMeta(meta, listed), md5);
+  expectStored(to, etag, md5);
+  return { key, size, etag, md5, sha256: sha256 ? hash('sha256', buffer) : null };
+}
+
+/** For a store that takes whole objects only, of any size. */
+async function copyStreamed(
+  { from, to, signal, bandwidth, sha256 }: CopyTools,
+  listed: ObjectHead,
+  moved: (bytes: number) => void,
+): Promise<CopiedObject | null> {
+  const { key } = listed;
   const source = await from.get(key);
   if (source === null) return null;
-  const { size } = source;
   const md5 = createHash('md5');
-  const sha256 = createHash('sha256');
+  const sha = sha256 ? createHash('sha256') : null;
   const hashed = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of readBody(from, source, signal)) {
+      await bandwidth(chunk.byteLength, signal);
       md5.update(chunk);
-      sha256.update(chunk);
+      sha?.update(chunk);
       moved(chunk.byteLength);
       yield chunk;
     }
   };
-  const { etag } = await putHashed(to, source, hashed());
-  const digest = md5.digest('hex');
-  if (isPlainMd5(source.etag) && source.etag !== digest) {
-    throw new Error(`${from.label} says that the MD5 is ${source.etag}, the bytes it sent have ${digest}`);
-  }
-  if (isPlainMd5(etag) && etag !== digest) {
-    throw new Error(`${to.label} stored bytes with the MD5 ${etag}, sent was ${digest}`);
-  }
-  return { key, size, etag, md5: digest, sha256: sha256.digest('hex') };
-}
-
-async function putHashed(
-  to: ObjectStore,
-  source: ObjectBody,
-  bytes: AsyncGenerator<Buffer>,
-): Promise<{ etag: string }> {
-  const { key, size, meta } = source;
-  if (size <= SMALL_BYTES) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of bytes) chunks.push(chunk);
-    return to.put(key, Buffer.concat(chunks), size, meta);
-  }
-  const stream = Readable.from(bytes, { objectMode: false });
+  const stream = Readable.from(hashed(), { objectMode: false });
   try {
-    return await to.put(key, stream, size, meta);
+    const { etag } = await to.put(key, stream, source.size, keptMeta(source.meta, listed));
+    const digest = md5.digest('hex');
+    expectSource(from, source, digest);
+    expectStored(to, etag, digest);
+    return { key, size: source.size, etag, md5: digest, sha256: sha?.digest('hex') ?? null };
   } catch (error) {
     // A target that refuses may not have read a byte: the source's connection must not wait for it.
     discard(stream);

@@ -1,19 +1,27 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import pLimit from 'p-limit';
+import { isThrottled, ProviderError } from '../providers/provider-error.ts';
 import { backOffMs } from '../providers/retry.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
+import { createBandwidth } from './bandwidth.ts';
+import { createBuffers } from './buffers.ts';
 import { compareObject } from './compare-object.ts';
 import { isPlainMd5 } from './composite-etag.ts';
-import { copyObject, type CopiedObject } from './copy-object.ts';
+import { copyObject } from './copy-object.ts';
+import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { eachAtOnce } from './each-at-once.ts';
+import { listRange, type KeyRange } from './key-range.ts';
 import { mergeListings, type KeyPair } from './merge-listings.ts';
+import { ObjectChanged } from './object-body.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
+import { createEarlyStop, reasonToStop } from './stop-early.ts';
+import { createThrottle } from './throttle.ts';
 
-/** Above this size, bytes, an object may go up in parts that are held in memory, so only a few do at once. */
-const LARGE_BYTES = 5 * 1024 * 1024;
-const LARGE_AT_ONCE = 4;
+/** Bytes of objects and parts that are held in memory at once. */
+const MEMORY_BYTES = 64 * 1024 * 1024;
 const ATTEMPTS = 3;
+/** Throttling is no fault of the object's. */
+const THROTTLED_ATTEMPTS = 10;
 
 export interface CopyOptions {
   readonly from: ObjectStore;
@@ -21,9 +29,13 @@ export interface CopyOptions {
   /** Objects on their way at once. */
   readonly concurrency: number;
   readonly signal: AbortSignal;
+  /** Of all objects together, on the average; no limit when absent. */
+  readonly bytesPerSecond?: number;
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Only keys for which this holds; all when absent. */
   readonly filter?: (key: string) => boolean;
+  /** Only keys within it, on both sides; all when absent. */
+  readonly range?: KeyRange;
   /** Told of each object that arrived, with the hashes of the bytes that went by. */
   readonly onCopied?: (object: CopiedObject) => Promise<void> | void;
   /**
@@ -31,6 +43,8 @@ export interface CopyOptions {
    * costs nothing and which a verification makes good), or read to find out (`bytes`).
    */
   readonly unsure?: 'times' | 'bytes';
+  /** Whether `onCopied` is told the SHA-256 as well, where the bytes go by in one piece. It costs CPU. */
+  readonly sha256?: boolean;
   /** Leaves alone what differs and is newer in the target. */
   readonly keepNewer?: boolean;
 }
@@ -44,6 +58,8 @@ export interface CopyResult {
   readonly gone: number;
   /** Differ and are newer in the target (`keepNewer`). */
   readonly keptNewer: readonly string[];
+  /** Of `concurrency`, the fewest that the stores' throttling left at a time. */
+  readonly fewestAtOnce: number;
   readonly failed: readonly { readonly key: string; readonly reason: string }[];
 }
 
@@ -60,27 +76,44 @@ export function needOf(from: ObjectHead, to: ObjectHead | null, keepNewer = fals
 }
 
 /**
- * Copies what the target lacks or has otherwise. Both listings are walked twice, first to count and then to copy, so
- * that memory stays flat; running it again copies only what is still missing. One object's failure stops no other:
- * it is in `failed`. Throws the signal's reason when that fires, and `ProviderError` when a listing cannot be read.
+ * Copies what the target lacks or has otherwise. Listings are walked page by page, so that memory stays flat; running
+ * it again copies only what is still missing. One object's failure stops no other: it is in `failed`.
+ * @throws the signal's reason when that fires, `ProviderError` when a listing cannot be read, and `TransferStopped`
+ * when no other object would fare better
  */
 export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
   const { from, to, signal, concurrency } = options;
-  const total = await countWork(options);
-  const progress = createProgress(total, options.onProgress ?? (() => {}));
-  const large = pLimit(LARGE_AT_ONCE);
+  const progress = createProgress(options.onProgress ?? (() => {}));
+  const throttle = createThrottle(concurrency, [from, to]);
+  const stop = createEarlyStop();
+  const tools: CopyTools = {
+    from,
+    to,
+    signal,
+    throttle,
+    buffers: createBuffers(MEMORY_BYTES),
+    bandwidth: createBandwidth(options.bytesPerSecond),
+    sha256: options.sha256 ?? false,
+  };
   const failed: { key: string; reason: string }[] = [];
   const keptNewer: string[] = [];
   let [copied, bytes, present, gone] = [0, 0, 0, 0];
 
-  async function copy(key: string): Promise<void> {
-    const outcome = await copyWithRetries(from, to, key, signal, progress.moved);
-    if (outcome === null) gone++;
-    else if (typeof outcome === 'string') failed.push({ key, reason: outcome });
-    else {
-      copied++;
-      bytes += outcome.size;
-      await options.onCopied?.(outcome);
+  async function copy(listed: ObjectHead): Promise<void> {
+    const { key } = listed;
+    try {
+      const outcome = await copyWithRetries(tools, listed, progress.moved);
+      stop.succeeded();
+      if (outcome === null) gone++;
+      else {
+        copied++;
+        bytes += outcome.size;
+        await options.onCopied?.(outcome);
+      }
+    } catch (error) {
+      if (!(error instanceof ObjectFailed)) throw error;
+      failed.push({ key, reason: errorText(error.cause) });
+      stop.failed(key, error.cause);
     }
     progress.finished();
   }
@@ -89,32 +122,52 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     const need = await settle(options, pair.from, pair.to);
     if (need === 'present') present++;
     else if (need === 'keep-newer') keptNewer.push(pair.key);
-    else if (pair.from.size > LARGE_BYTES) await large(() => copy(pair.key));
-    else await copy(pair.key);
+    else await copy(pair.from);
   }
 
-  await eachAtOnce(sourcePairs(options), concurrency, decide);
+  const counting = countWhile(options, progress.expect);
+  try {
+    await eachAtOnce(sourcePairs(options), concurrency, decide);
+    await counting.end();
+  } finally {
+    throttle.close();
+    counting.stop();
+  }
   signal.throwIfAborted();
   progress.end();
-  return { copied, bytes, present, gone, keptNewer, failed };
+  return { copied, bytes, present, gone, keptNewer, fewestAtOnce: throttle.fewest, failed };
 }
 
 /** Every object of the source that the filter lets through, with what the target has under its key. */
-async function* sourcePairs({ from, to, filter, signal }: CopyOptions): AsyncGenerator<KeyPair & { from: ObjectHead }> {
-  for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+async function* sourcePairs(options: CopyOptions): AsyncGenerator<KeyPair & { from: ObjectHead }> {
+  const { from, to, range, filter, signal } = options;
+  const pairs = mergeListings(listRange(from, range), listRange(to, range));
+  for await (const { key, from: source, to: target } of pairs) {
     signal.throwIfAborted();
     if (source !== null && (filter === undefined || filter(key))) yield { key, from: source, to: target };
   }
 }
 
-async function countWork(options: CopyOptions): Promise<{ objects: number; bytes: number }> {
-  let [objects, bytes] = [0, 0];
-  for await (const pair of sourcePairs(options)) {
-    if (needOf(pair.from, pair.to, options.keepNewer) !== 'copy') continue;
-    objects++;
-    bytes += pair.from.size;
-  }
-  return { objects, bytes };
+interface Counting {
+  /** Resolves when all is counted. */
+  end(): Promise<void>;
+  stop(): void;
+}
+
+/** Counts beside the copy what there is to do, where somebody looks at the progress. */
+function countWhile(options: CopyOptions, expect: (objects: number, bytes: number) => void): Counting {
+  if (options.onProgress === undefined) return { end: () => Promise.resolve(), stop: () => {} };
+  let stopped = false;
+  const count = async (): Promise<void> => {
+    for await (const pair of sourcePairs(options)) {
+      if (stopped) return;
+      if (needOf(pair.from, pair.to, options.keepNewer) === 'copy') expect(1, pair.from.size);
+    }
+  };
+  const counted = count();
+  // Its failure is told by `end`, unless the copy itself failed before.
+  counted.catch(() => {});
+  return { end: () => counted, stop: () => (stopped = true) };
 }
 
 /** Settles what the listings leave open. */
@@ -130,26 +183,43 @@ async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | n
   return targetIsNewer ? 'present' : 'copy';
 }
 
-/** The copied object, `null` when the source has it no more, or why it could not be copied. */
+/** An object that could not be copied in spite of all attempts; `cause` says why. */
+class ObjectFailed extends Error {
+  override readonly name = 'ObjectFailed';
+}
+
+/**
+ * The copied object, `null` when the source has it no more.
+ * @throws ObjectFailed when it cannot be copied, and the signal's reason
+ */
 async function copyWithRetries(
-  from: ObjectStore,
-  to: ObjectStore,
-  key: string,
-  signal: AbortSignal,
+  tools: CopyTools,
+  listed: ObjectHead,
   moved: (bytes: number) => void,
-): Promise<CopiedObject | string | null> {
+): Promise<CopiedObject | null> {
+  const { from, signal, throttle } = tools;
+  let current = listed;
   for (let attempt = 1; ; attempt++) {
     let inVain = 0;
     try {
-      return await copyObject(from, to, key, signal, (bytes) => {
+      return await copyObject(tools, current, (bytes) => {
         inVain += bytes;
         moved(bytes);
       });
     } catch (error) {
       signal.throwIfAborted();
       moved(-inVain);
-      if (attempt === ATTEMPTS) return errorText(error);
-      await wait(backOffMs(attempt), null, { signal });
+      const throttled = isThrottled(error);
+      if (throttled && error instanceof ProviderError) throttle.slowDown(error.retryAfterMs);
+      if (attempt >= (throttled ? THROTTLED_ATTEMPTS : ATTEMPTS) || reasonToStop(error) !== null)
+        throw new ObjectFailed(listed.key, { cause: error });
+      if (error instanceof ObjectChanged) {
+        const now = await from.head(listed.key).catch((cause: unknown) => {
+          throw new ObjectFailed(listed.key, { cause });
+        });
+        if (now === null) return null;
+        current = now;
+      } else await wait(backOffMs(attempt), null, { signal });
     }
   }
 }

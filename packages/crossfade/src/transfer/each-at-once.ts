@@ -7,24 +7,32 @@ export async function eachAtOnce<Item>(
   atOnce: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
-  const underWay = new Set<Promise<void>>();
   const failures: unknown[] = [];
-  const start = (item: Item): void => {
-    const done = work(item)
-      .catch((error: unknown) => {
-        failures.push(error);
-      })
-      .finally(() => underWay.delete(done));
-    underWay.add(done);
+  const underWay = { count: 0 };
+  // Called when one more is done; a race over all that is under way would be made anew for each item.
+  let oneLess = (): void => {};
+  const start = async (item: Item): Promise<void> => {
+    underWay.count++;
+    try {
+      await work(item);
+    } catch (error) {
+      failures.push(error);
+    } finally {
+      underWay.count--;
+      oneLess();
+    }
+  };
+  const atMost = async (most: number): Promise<void> => {
+    for (; underWay.count > most;) await new Promise<void>((resolve) => (oneLess = resolve));
   };
   try {
     for await (const item of items) {
       if (failures.length > 0) break;
-      start(item);
-      if (underWay.size >= atOnce) await Promise.race(underWay);
+      void start(item);
+      await atMost(atOnce - 1);
     }
   } finally {
-    await Promise.all(underWay);
+    await atMost(0);
   }
   if (failures.length > 0) throw failures[0];
 }

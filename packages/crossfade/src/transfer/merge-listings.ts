@@ -1,14 +1,10 @@
 import type { ObjectHead } from '../providers/providers.ts';
+import { compareKeys } from './key-range.ts';
 
 export interface KeyPair {
   readonly key: string;
   readonly from: ObjectHead | null;
   readonly to: ObjectHead | null;
-}
-
-/** Byte order, as S3 lists: JavaScript's own order differs beyond the Basic Multilingual Plane. */
-function compareKeys(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 /**

@@ -9,6 +9,8 @@ export interface TransferProgress {
 }
 
 export interface ProgressCount {
+  /** So much more is to be done. */
+  expect(objects: number, bytes: number): void;
   /** Bytes that went by; fewer than none where an attempt was in vain. */
   moved(bytes: number): void;
   /** One more object is done. */
@@ -21,12 +23,13 @@ const EVERY_MS = 500;
 /** A rate over less than this share of the bytes says nothing of the rest. */
 const LEAST_SHARE = 0.01;
 
-/** Counts what is done and reports it at most twice a second, and once at the end. Totals grow with what turns up late. */
-export function createProgress(
-  total: { readonly objects: number; readonly bytes: number },
-  report: (progress: TransferProgress) => void,
-): ProgressCount {
+/**
+ * Counts what is done and reports it at most twice a second, and once at the end. Totals grow as
+ * they are counted, and with what turns up late.
+ */
+export function createProgress(report: (progress: TransferProgress) => void): ProgressCount {
   const start = performance.now();
+  const total = { objects: 0, bytes: 0 };
   let objects = 0;
   let bytes = 0;
   let reported = start;
@@ -46,6 +49,10 @@ export function createProgress(
     tell();
   };
   return {
+    expect(more, moreBytes) {
+      total.objects += more;
+      total.bytes += moreBytes;
+    },
     moved(count) {
       bytes += count;
       tellSometimes();

@@ -2,6 +2,7 @@ import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
 import { compareObject, type Comparison, type Proof } from './compare-object.ts';
 import { eachAtOnce } from './each-at-once.ts';
+import { listRange, type KeyRange } from './key-range.ts';
 import { mergeListings } from './merge-listings.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 
@@ -31,6 +32,8 @@ export interface VerifyOptions {
   readonly deep?: boolean;
   /** Only keys for which this holds; all when absent. */
   readonly filter?: (key: string) => boolean;
+  /** Only keys within it, on both sides; all when absent. */
+  readonly range?: KeyRange;
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Told of each verified object: what a manifest is written from. */
   readonly onVerified?: (object: VerifiedObject) => Promise<void> | void;
@@ -55,15 +58,16 @@ export interface VerifyResult {
  * is told; what the source has deleted meanwhile does not count.
  */
 export async function verifyObjects(options: VerifyOptions): Promise<VerifyResult> {
-  const { from, to, signal, filter = () => true } = options;
-  const progress = createProgress(await countSource(options), options.onProgress ?? (() => {}));
+  const { from, to, range, signal, filter = () => true } = options;
+  const progress = createProgress(options.onProgress ?? (() => {}));
   const mismatched: Mismatch[] = [];
   const missing: string[] = [];
   const extra: string[] = [];
   let [objects, bytes, verified] = [0, 0, 0];
 
   async function* sourcePairs(): AsyncGenerator<{ source: ObjectHead; target: ObjectHead | null }> {
-    for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+    const pairs = mergeListings(listRange(from, range), listRange(to, range));
+    for await (const { key, from: source, to: target } of pairs) {
       signal.throwIfAborted();
       if (!filter(key)) continue;
       if (source === null) extra.push(key);
@@ -71,6 +75,9 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
     }
   }
 
+  const counted = countSource(options, progress.expect);
+  // Its failure is told below, unless the verification itself failed before.
+  counted.catch(() => {});
   await eachAtOnce(sourcePairs(), options.concurrency, async (listed) => {
     const found = await judge(options, listed.source, listed.target);
     progress.moved(listed.source.size);
@@ -89,6 +96,7 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
       await options.onVerified?.({ key, size: source.size, etag: target.etag, md5, sha256, verifiedBy: proof });
     }
   });
+  await counted;
   progress.end();
   return { objects, bytes, verified, mismatched: mismatched.toSorted(byKey), missing: missing.toSorted(), extra };
 }
@@ -120,22 +128,14 @@ async function compare(options: VerifyOptions, source: ObjectHead, target: Objec
   }
 }
 
-async function countSource({
-  from,
-  filter,
-  onProgress,
-  signal,
-}: VerifyOptions): Promise<{ objects: number; bytes: number }> {
-  let [objects, bytes] = [0, 0];
-  // Nobody looks at the progress: the listing need not be walked for its totals.
-  if (onProgress === undefined) return { objects, bytes };
-  for await (const { key, size } of from.list()) {
+/** Counts beside the verification, where somebody looks at the progress. */
+async function countSource(options: VerifyOptions, expect: (objects: number, bytes: number) => void): Promise<void> {
+  const { from, range, filter, onProgress, signal } = options;
+  if (onProgress === undefined) return;
+  for await (const { key, size } of listRange(from, range)) {
     signal.throwIfAborted();
-    if (filter !== undefined && !filter(key)) continue;
-    objects++;
-    bytes += size;
+    if (filter === undefined || filter(key)) expect(1, size);
   }
-  return { objects, bytes };
 }
 
 function byKey(a: Mismatch, b: Mismatch): number {

@@ -3,31 +3,41 @@ import type { Dispatcher } from 'undici';
 import * as v from 'valibot';
 import type { ObjectHead, ObjectMeta } from '../providers.ts';
 
-type Headers = Dispatcher.ResponseData['headers'];
+export type Headers = Dispatcher.ResponseData['headers'];
 
 const parser = new XMLParser({
   ignoreAttributes: true,
   parseTagValue: false,
   // Numeric references too: some servers quote their ETags with them.
   htmlEntities: true,
-  isArray: (name) => name === 'Contents',
+  isArray: (name) => name === 'Upload' || name === 'Part',
 });
 
-const listingPage = v.object({
-  ListBucketResult: v.object({
-    IsTruncated: v.optional(v.string(), 'false'),
-    NextContinuationToken: v.optional(v.string()),
-    EncodingType: v.optional(v.string()),
-    Contents: v.optional(
-      v.array(
-        v.object({ Key: v.string(), Size: v.string(), ETag: v.optional(v.string(), ''), LastModified: v.string() }),
-      ),
-      [],
-    ),
-  }),
-});
 export const begunUpload = v.object({ InitiateMultipartUploadResult: v.object({ UploadId: v.string() }) });
 export const completedUpload = v.object({ CompleteMultipartUploadResult: v.object({ ETag: v.string() }) });
+/** Unfinished uploads, and the parts of one. */
+export const unfinishedUploads = v.object({
+  ListMultipartUploadsResult: v.union([
+    v.object({
+      Upload: v.optional(
+        v.array(v.object({ Key: v.string(), UploadId: v.string(), Initiated: v.optional(v.string(), '') })),
+        [],
+      ),
+    }),
+    // An element without anything in it.
+    v.pipe(
+      v.literal(''),
+      v.transform(() => ({ Upload: [] })),
+    ),
+  ]),
+});
+export const uploadedParts = v.object({
+  ListPartsResult: v.object({
+    IsTruncated: v.optional(v.string(), 'false'),
+    NextPartNumberMarker: v.optional(v.string()),
+    Part: v.optional(v.array(v.object({ PartNumber: v.string(), ETag: v.string(), Size: v.string() })), []),
+  }),
+});
 const failure = v.object({ Error: v.object({ Code: v.string(), Message: v.optional(v.string(), '') }) });
 
 /** What an XML answer holds. Throws `ValiError` when it is another answer, or no XML. */
@@ -46,37 +56,6 @@ function rawXml(text: string): unknown {
     return parser.parse(text);
   } catch {
     return null;
-  }
-}
-
-export interface ListingPage {
-  readonly objects: readonly ObjectHead[];
-  /** Token of the next page; `null` on the last one. */
-  readonly next: string | null;
-}
-
-/** One page of ListObjectsV2. Throws `ValiError` for another answer, and when it says that there is more but not where. */
-export function parseListing(text: string): ListingPage {
-  const { Contents, EncodingType, IsTruncated, NextContinuationToken } = parseXml(listingPage, text).ListBucketResult;
-  const objects = Contents.map(({ Key, Size, ETag, LastModified }) => ({
-    key: decodeKey(Key, EncodingType),
-    size: Number(Size),
-    etag: unquote(ETag),
-    lastModified: LastModified,
-  }));
-  return { objects, next: IsTruncated === 'true' ? v.parse(v.string(), NextContinuationToken) : null };
-}
-
-/**
- * The listing is asked for in URL encoding. A server that says nothing of it may have encoded or not: percent signs
- * tell, since neither Supabase's keys nor encoded ones have any other use for them.
- */
-function decodeKey(key: string, encodingType: string | undefined): string {
-  if (encodingType === 'url') return decodeURIComponent(key.replaceAll('+', ' '));
-  try {
-    return key.includes('%') ? decodeURIComponent(key) : key;
-  } catch {
-    return key;
   }
 }
 
@@ -114,6 +93,8 @@ export function readMeta(headers: Headers): ObjectMeta {
   return {
     contentType: headerText(headers['content-type']),
     cacheControl: headerText(headers['cache-control']),
+    contentDisposition: headerText(headers['content-disposition']),
+    contentEncoding: headerText(headers['content-encoding']),
     custom,
   };
 }
@@ -122,6 +103,9 @@ export function metaHeaders(meta: ObjectMeta): Record<string, string> {
   const headers: Record<string, string> = {};
   if (meta.contentType !== null) headers['content-type'] = meta.contentType;
   if (meta.cacheControl !== null) headers['cache-control'] = meta.cacheControl;
+  const { contentDisposition = null, contentEncoding = null } = meta;
+  if (contentDisposition !== null) headers['content-disposition'] = contentDisposition;
+  if (contentEncoding !== null) headers['content-encoding'] = contentEncoding;
   for (const [name, value] of Object.entries(meta.custom)) headers[`${CUSTOM}${name.toLowerCase()}`] = inAscii(value);
   return headers;
 }

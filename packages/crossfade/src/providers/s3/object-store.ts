@@ -1,11 +1,16 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { malformed } from '../http/exchange.ts';
-import { ProviderError } from '../provider-error.ts';
+import { isPreconditionFailed, ProviderError } from '../provider-error.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
-import { announcedSize, headerText, metaHeaders, parseListing, readHead, readMeta, unquote } from './answers.ts';
-import { partSizeFor, uploadInParts } from './multipart-upload.ts';
+import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
+import { announcedSize, headerText, metaHeaders, readHead, readMeta, unquote } from './answers.ts';
+import { TooLong } from './buffered-answer.ts';
+import { parseListing, type ListingPage } from './listing-page.ts';
+import { uploadInParts } from './multipart-upload.ts';
+import { createPartUploads } from './part-uploads.ts';
+import { createServerSideCopy } from './server-side-copy.ts';
 import { createSignedRequests, type BucketAddress } from './signed-requests.ts';
 
 export interface ObjectStoreOptions extends BucketAddress {
@@ -20,65 +25,75 @@ const PARTIAL_CONTENT = 206;
  * One bucket behind S3's protocol: Supabase Storage's as well as R2's. Methods throw `ProviderError`. What may be
  * repeated is: everything but a `put` whose body is a stream. A body that `get` hands out must be read or destroyed.
  */
-export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { close(): Promise<void> } {
+export function createObjectStore(
+  options: ObjectStoreOptions,
+): ObjectStore & StoreAbilities & { close(): Promise<void> } {
   const { label, bucket, partSizeBytes, pace = 1 } = options;
   const requests = createSignedRequests(options);
   const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
+  const uploads = createPartUploads({ requests, again, head, pace }, partSizeBytes);
+  const copies = createServerSideCopy(options, requests, again, uploads);
 
-  async function putWhole(
-    key: string,
-    body: Readable | Uint8Array,
-    size: number,
-    meta: ObjectMeta,
-  ): Promise<{ etag: string }> {
-    const headers: Record<string, string> = { ...metaHeaders(meta), 'content-length': String(size) };
-    const bytes = body instanceof Uint8Array;
-    if (bytes) headers['content-md5'] = createHash('md5').update(body).digest('base64');
-    const send = async (): Promise<{ etag: string }> => {
-      const response = await requests.send('PUT', key, { headers, body });
-      // The ETag says that it is stored; what the body has to say besides, or that it broke off, changes nothing.
-      await response.body.dump().catch(() => null);
-      return { etag: unquote(headerText(response.headers['etag']) ?? '') };
-    };
-    if (!bytes) return send();
-    const etag = createHash('md5').update(body).digest('hex');
+  async function putStream(key: string, body: Readable, size: number, meta: ObjectMeta): Promise<{ etag: string }> {
+    const headers = { ...metaHeaders(meta), 'content-length': String(size) };
+    const response = await requests.send('PUT', key, { headers, body });
+    // The ETag says that it is stored; what the body has to say besides, or that it broke off, changes nothing.
+    await response.body.dump().catch(() => null);
+    return { etag: unquote(headerText(response.headers['etag']) ?? '') };
+  }
+
+  function putBytes(key: string, body: Uint8Array, meta: ObjectMeta, md5: string): Promise<{ etag: string }> {
+    const headers: Record<string, string> = metaHeaders(meta);
+    headers['content-length'] = String(body.byteLength);
+    headers['content-md5'] = Buffer.from(md5, 'hex').toString('base64');
     return again(async (attempt) => {
       // An attempt whose answer was lost may have stored it.
       const stored = attempt > 1 ? await head(key) : null;
-      return stored?.etag === etag ? { etag } : send();
+      if (stored?.etag === md5) return { etag: md5 };
+      const answer = await requests.call('PUT', key, { headers, body });
+      return { etag: unquote(headerText(answer.headers['etag']) ?? '') };
     });
   }
 
   async function head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null> {
-    const response = await again(() => orNothing(requests.send('HEAD', key)));
-    if (response === null) return null;
-    await response.body.dump();
-    const { headers } = response;
+    const answer = await again(() => orNothing(requests.call('HEAD', key)));
+    if (answer === null) return null;
+    const { headers } = answer;
     return { ...readHead(key, headers, announcedSize(headers) ?? 0), meta: readMeta(headers) };
   }
 
+  function listPage(prefix: string, after: string, token: string | null): Promise<ListingPage> {
+    const query: Record<string, string> = { 'list-type': '2', 'max-keys': PAGE, 'encoding-type': 'url' };
+    if (prefix !== '') query['prefix'] = prefix;
+    if (token !== null) query['continuation-token'] = token;
+    else if (after !== '') query['start-after'] = after;
+    return again(async () =>
+      requests.readAnswer('ListObjectsV2', await requests.call('GET', '', { query }), parseListing),
+    );
+  }
+
+  const refuse = (operation: string, status: number, message: string): ProviderError =>
+    malformed({ provider: label, operation, secrets: [] }, status, message);
+
   return {
     label,
+    bucket,
+    identity: copies.identity,
+    ...uploads,
+    putCopy: copies.putCopy,
+    onThrottled: requests.onThrottled,
     async *list(prefix = '', after = '') {
-      let token: string | null = null;
-      do {
-        const query: Record<string, string> = { 'list-type': '2', 'max-keys': PAGE, 'encoding-type': 'url' };
-        if (prefix !== '') query['prefix'] = prefix;
-        if (token !== null) query['continuation-token'] = token;
-        else if (after !== '') query['start-after'] = after;
-        const { objects, next } = await again(async () =>
-          requests.readAnswer('ListObjectsV2', await requests.send('GET', '', { query }), parseListing),
-        );
-        if (next !== null && next === token) {
-          throw malformed(
-            { provider: label, operation: 'ListObjectsV2', secrets: [] },
-            200,
-            'the listing goes in circles',
-          );
-        }
+      let page = await listPage(prefix, after, null);
+      for (;;) {
+        const { objects, next } = page;
+        // The next page is on its way while this one is worked through; who stops here does not hear its failure.
+        const coming = next === null ? null : listPage(prefix, after, next);
+        coming?.catch(() => {});
         yield* objects;
-        token = next;
-      } while (token !== null);
+        if (coming === null) return;
+        page = await coming;
+        if (page.next === next) throw refuse('ListObjectsV2', 200, 'the listing goes in circles');
+      }
     },
     head,
     async get(key, range) {
@@ -89,21 +104,40 @@ export function createObjectStore(options: ObjectStoreOptions): ObjectStore & { 
       if (size === null || (range !== undefined && response.statusCode !== PARTIAL_CONTENT)) {
         await response.body.dump();
         const wrong = size === null ? 'the length of the body is not announced' : 'the range was not heeded';
-        throw malformed(
-          { provider: label, operation: `GET ${bucket}/${key}`, secrets: [] },
-          response.statusCode,
-          wrong,
-        );
+        throw refuse(`GET ${bucket}/${key}`, response.statusCode, wrong);
       }
       return { ...readHead(key, response.headers, size), meta: readMeta(response.headers), body: response.body };
     },
-    put(key, body, size, meta) {
-      if (size <= partSizeBytes) return putWhole(key, body, size, meta);
-      return uploadInParts(requests, key, body, size, meta, partSizeFor(size, partSizeBytes));
+    async read(key, into, { offset, size, etag }) {
+      const whole = offset === 0 && into.byteLength === size;
+      const changed = new ObjectChanged(`${key} changed in ${label} while it was read`);
+      const headers: Record<string, string> = {};
+      if (!whole) headers['range'] = `bytes=${offset}-${offset + into.byteLength - 1}`;
+      if (etag !== '' && !whole) headers['if-match'] = `"${etag}"`;
+      return again(async () => {
+        try {
+          const answer = await orNothing(requests.call('GET', key, { headers, into }));
+          if (answer === null) return null;
+          if (!whole && answer.status !== PARTIAL_CONTENT)
+            throw refuse(`GET ${bucket}/${key}`, answer.status, 'the range was not heeded');
+          const found = { ...readHead(key, answer.headers, size), meta: readMeta(answer.headers) };
+          if (answer.body.byteLength !== into.byteLength || (etag !== '' && found.etag !== etag)) throw changed;
+          return found;
+        } catch (error) {
+          if (error instanceof TooLong || isPreconditionFailed(error)) throw changed;
+          throw error;
+        }
+      });
+    },
+    put(key, body, size, meta, md5) {
+      const partSize = uploads.partSizeFor(size);
+      if (partSize !== null) return uploadInParts(uploads, key, body, size, meta, partSize);
+      return body instanceof Uint8Array
+        ? putBytes(key, body, meta, md5 ?? hash('md5', body))
+        : putStream(key, body, size, meta);
     },
     async delete(key) {
-      const response = await again(() => orNothing(requests.send('DELETE', key)));
-      await response?.body.dump();
+      await again(() => orNothing(requests.call('DELETE', key)));
     },
     close: () => requests.close(),
   };

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import { malformed } from '../http/exchange.ts';
-import { ProviderError, unreachable } from '../provider-error.ts';
+import { isThrottled, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
-import { headerText, parseFailure } from './answers.ts';
+import { headerText, parseFailure, type Headers } from './answers.ts';
+import { requestBuffered, TooLong, type BufferedAnswer } from './buffered-answer.ts';
 import { encodeKey, queryString, signRequest } from './sigv4.ts';
 
 export interface BucketAddress {
@@ -27,21 +28,27 @@ export interface RequestDetails {
   readonly body?: Readable | Uint8Array | string;
 }
 
+type Method = 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
+
 export interface SignedRequests {
-  /** One signed request, made once. Throws `ProviderError` for a status from 400, and the body's own error when that broke. */
-  send(
-    method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE',
+  /**
+   * One signed request, made once; its answer is held whole, in `into` where one is given. Throws `ProviderError` for a
+   * status from 400.
+   */
+  call(
+    method: Method,
     key: string,
-    details?: RequestDetails,
-  ): Promise<Dispatcher.ResponseData>;
+    details?: Omit<RequestDetails, 'body'> & { readonly body?: Uint8Array | string; readonly into?: Buffer },
+  ): Promise<BufferedAnswer>;
+  /** The same with streams: its body must be read. Throws the sent body's own error when that broke. */
+  send(method: Method, key: string, details?: RequestDetails): Promise<Dispatcher.ResponseData>;
   /** Reads an XML answer; `parse` may throw, which is told as a malformed answer. */
-  readAnswer<Answer>(
-    operation: string,
-    response: Dispatcher.ResponseData,
-    parse: (text: string) => Answer,
-  ): Promise<Answer>;
+  readAnswer<Answer>(operation: string, answer: BufferedAnswer, parse: (text: string) => Answer): Answer;
+  onThrottled(listener: ThrottleListener): () => void;
   close(): Promise<void>;
 }
+
+export type ThrottleListener = (retryAfterMs: number | null) => void;
 
 const IDLE_TIMEOUT_MS = 60_000;
 
@@ -57,45 +64,64 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
     headersTimeout: IDLE_TIMEOUT_MS * pace,
   });
 
-  async function textOf(operation: string, response: Dispatcher.ResponseData): Promise<string> {
-    try {
-      return await response.body.text();
-    } catch (error) {
-      throw unreachable(label, operation, endpoint, error, secrets);
-    }
+  const throttled = new Set<ThrottleListener>();
+
+  function requestOf(method: Method, key: string, { query = {}, headers = {} }: RequestDetails) {
+    const path = key === '' ? root : `${root}/${encodeKey(key)}`;
+    const search = queryString(query);
+    return {
+      method,
+      // As it was signed: a URL object would resolve `..` and dots in a key.
+      path: search === '' ? path : `${path}?${search}`,
+      headers: signRequest(address, { method, path, search, headers: { host: endpoint.host, ...headers } }),
+    };
+  }
+
+  function failureOf(operation: string, status: number, headers: Headers, text: string): ProviderError {
+    const told = parseFailure(text);
+    const error = new ProviderError(label, operation, {
+      status,
+      code: told?.code ?? null,
+      message: told?.message ?? 'no reason given',
+      retryAfterMs: parseRetryAfter(headerText(headers['retry-after'])),
+      secrets,
+    });
+    if (isThrottled(error)) for (const listener of throttled) listener(error.retryAfterMs);
+    return error;
   }
 
   return {
-    async send(method, key, { query = {}, headers = {}, body } = {}) {
-      const path = key === '' ? root : `${root}/${encodeKey(key)}`;
-      const search = queryString(query);
+    async call(method, key, details = {}) {
+      const operation = `${method} ${bucket}/${key}`;
+      let answer: BufferedAnswer;
+      try {
+        const request = { ...requestOf(method, key, details), body: details.body ?? null };
+        answer = await requestBuffered(pool, request, details.into ?? null);
+      } catch (error) {
+        throw error instanceof TooLong ? error : unreachable(label, operation, endpoint, error, secrets);
+      }
+      if (answer.status < 400) return answer;
+      throw failureOf(operation, answer.status, answer.headers, answer.body.toString());
+    },
+    async send(method, key, details = {}) {
+      const { body = null } = details;
       const operation = `${method} ${bucket}/${key}`;
       let response: Dispatcher.ResponseData;
       try {
-        response = await pool.request({
-          method,
-          // As it was signed: a URL object would resolve `..` and dots in a key.
-          path: search === '' ? path : `${path}?${search}`,
-          headers: signRequest(address, { method, path, query, headers: { host: endpoint.host, ...headers } }),
-          body: body ?? null,
-        });
+        response = await pool.request({ ...requestOf(method, key, details), body });
       } catch (error) {
         // What broke may be the body's source rather than this server.
         if (body instanceof Readable && body.errored !== null && body.errored === error) throw error;
         throw unreachable(label, operation, endpoint, error, secrets);
       }
       if (response.statusCode < 400) return response;
-      const told = parseFailure(await textOf(operation, response));
-      throw new ProviderError(label, operation, {
-        status: response.statusCode,
-        code: told?.code ?? null,
-        message: told?.message ?? 'no reason given',
-        retryAfterMs: parseRetryAfter(headerText(response.headers['retry-after'])),
-        secrets,
+      const text = await response.body.text().catch((error: unknown) => {
+        throw unreachable(label, operation, endpoint, error, secrets);
       });
+      throw failureOf(operation, response.statusCode, response.headers, text);
     },
-    async readAnswer(operation, response, parse) {
-      const text = await textOf(operation, response);
+    readAnswer(operation, { status, body }, parse) {
+      const text = body.toString();
       const told = parseFailure(text);
       if (told !== null) {
         // A failure that came after the server had begun to answer 200.
@@ -104,8 +130,12 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       try {
         return parse(text);
       } catch {
-        throw malformed({ provider: label, operation, secrets }, response.statusCode);
+        throw malformed({ provider: label, operation, secrets }, status);
       }
+    },
+    onThrottled(listener) {
+      throttled.add(listener);
+      return () => throttled.delete(listener);
     },
     close: () => pool.close(),
   };

@@ -1,0 +1,124 @@
+import { isNotFound, isRetryable, ProviderError } from '../provider-error.ts';
+import type { ObjectHead } from '../providers.ts';
+import { backOffMs } from '../retry.ts';
+import type { PartUploads, UnfinishedUpload } from '../store-abilities.ts';
+import {
+  begunUpload,
+  completedUpload,
+  headerText,
+  metaHeaders,
+  parseXml,
+  unfinishedUploads,
+  unquote,
+  uploadedParts,
+} from './answers.ts';
+import { compositeEtagOf, partSizeFor } from './parts.ts';
+import type { SignedRequests } from './signed-requests.ts';
+
+const PLAIN_MD5 = /^[0-9a-f]{32}$/;
+/** Of one key; more than a crash or two leave none. */
+const MOST_UPLOADS = 3;
+const COMPLETE_ATTEMPTS = 4;
+
+export interface StoreCalls {
+  readonly requests: SignedRequests;
+  again<Answer>(call: (attempt: number) => Promise<Answer>): Promise<Answer>;
+  head(key: string): Promise<ObjectHead | null>;
+  readonly pace: number;
+}
+
+/** Multipart uploads over S3. Each part is repeated alone after a passing fault. */
+export function createPartUploads({ requests, again, head, pace }: StoreCalls, partSizeBytes: number): PartUploads {
+  const complete: PartUploads['publishUpload'] = async ({ key, id }, _size, md5s) => {
+    const rows = md5s.map((md5, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${md5}"</ETag></Part>`);
+    const answer = await requests.call('POST', key, {
+      query: { uploadId: id },
+      headers: { 'content-type': 'application/xml' },
+      body: `<CompleteMultipartUpload>${rows.join('')}</CompleteMultipartUpload>`,
+    });
+    const completed = requests.readAnswer('CompleteMultipartUpload', answer, (text) => parseXml(completedUpload, text));
+    return { etag: unquote(completed.CompleteMultipartUploadResult.ETag) };
+  };
+
+  async function listParts(key: string, id: string): Promise<UnfinishedUpload> {
+    const parts: { number: number; size: number; md5: string }[] = [];
+    let marker: string | undefined;
+    do {
+      const query = { uploadId: id, ...(marker === undefined ? {} : { 'part-number-marker': marker }) };
+      const answer = await again(() => requests.call('GET', key, { query }));
+      const page = requests.readAnswer('ListParts', answer, (text) => parseXml(uploadedParts, text)).ListPartsResult;
+      for (const { PartNumber, ETag, Size } of page.Part)
+        parts.push({ number: Number(PartNumber), size: Number(Size), md5: unquote(ETag) });
+      marker = page.IsTruncated === 'true' ? page.NextPartNumberMarker : undefined;
+    } while (marker !== undefined);
+    return { id, parts };
+  }
+
+  return {
+    partSizeFor: (size) => (size <= partSizeBytes ? null : partSizeFor(size, partSizeBytes)),
+    createUpload: (key, meta) =>
+      again(async () => {
+        const begun = await requests.call('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta) });
+        const answer = requests.readAnswer('CreateMultipartUpload', begun, (text) => parseXml(begunUpload, text));
+        return answer.InitiateMultipartUploadResult.UploadId;
+      }),
+    putPart({ key, id }, number, bytes, md5) {
+      const headers = {
+        'content-length': String(bytes.byteLength),
+        'content-md5': Buffer.from(md5, 'hex').toString('base64'),
+      };
+      return again(async () => {
+        const query = { partNumber: String(number), uploadId: id };
+        const { headers: answered } = await requests.call('PUT', key, { query, headers, body: bytes });
+        const etag = unquote(headerText(answered['etag']) ?? '');
+        // Supabase accepts a wrong Content-MD5, so what it says that it stored is compared as well.
+        if (PLAIN_MD5.test(etag) && etag !== md5)
+          throw new Error(`part ${number} of ${key} was stored with the MD5 ${etag}, sent was ${md5}`);
+      });
+    },
+    async publishUpload(upload, size, md5s) {
+      // S3's rule; R2 may follow another one.
+      const expected = compositeEtagOf(md5s);
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await complete(upload, size, md5s);
+        } catch (error) {
+          // After a lost answer the repetition finds no upload any more: then the object is what tells.
+          const over = attempt > 1 && isNotFound(error);
+          if (!over && !isRetryable(error)) throw error;
+          const stored = await head(upload.key);
+          if (stored?.etag === expected) return { etag: expected };
+          // A store with ETags of its own: as many parts and bytes, and the upload is gone.
+          if (over && stored?.size === size && stored.etag.endsWith(`-${md5s.length}`)) return { etag: stored.etag };
+          if (over || attempt === COMPLETE_ATTEMPTS) throw error;
+          await new Promise((resolve) => setTimeout(resolve, backOffMs(attempt) * pace));
+        }
+      }
+    },
+    async deleteUpload({ key, id }) {
+      try {
+        await again(() => requests.call('DELETE', key, { query: { uploadId: id } }));
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    },
+    async listUploads(key) {
+      try {
+        const answer = await again(() => requests.call('GET', '', { query: { uploads: '', prefix: key } }));
+        const { Upload } = requests.readAnswer('ListMultipartUploads', answer, (text) =>
+          parseXml(unfinishedUploads, text),
+        ).ListMultipartUploadsResult;
+        const own = Upload.filter((upload) => upload.Key === key).toSorted((a, b) =>
+          a.Initiated < b.Initiated ? 1 : -1,
+        );
+        const all: UnfinishedUpload[] = [];
+        for (const { UploadId } of own.slice(0, MOST_UPLOADS)) all.push(await listParts(key, UploadId));
+        return all;
+      } catch (error) {
+        // Not every store lists them. Without the list nothing is lost but the time that resuming would have saved.
+        if (error instanceof ProviderError && !error.retryable) return [];
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import type { ObjectHead, ObjectMeta, ObjectStore } from './providers.ts';
+
+export interface UploadId {
+  readonly key: string;
+  readonly id: string;
+}
+export interface UnfinishedUpload {
+  readonly id: string;
+  readonly parts: readonly { readonly number: number; readonly size: number; readonly md5: string }[];
+}
+
+/** Uploads in parts that the caller steers. */
+export interface PartUploads {
+  /** Size of the parts, bytes, in which an object of `size` bytes goes up; `null` when it goes up whole. */
+  partSizeFor(size: number): number | null;
+  createUpload(key: string, meta: ObjectMeta): Promise<string>;
+  /** `md5`, hex, is what the store must say that it holds. Parts count from 1. */
+  putPart(upload: UploadId, number: number, bytes: Buffer, md5: string): Promise<void>;
+  /**
+   * Makes the object of its parts (their MD5s, hex, in order). When the answer is lost, the object is looked at
+   * before this is called a failure.
+   */
+  publishUpload(upload: UploadId, size: number, md5s: readonly string[]): Promise<{ etag: string }>;
+  deleteUpload(upload: UploadId): Promise<void>;
+  /** Unfinished uploads of a key, the latest first; none where the store cannot list them. */
+  listUploads(key: string): Promise<readonly UnfinishedUpload[]>;
+}
+
+/** What a store may be able to do besides. The transfer is faster where it can, and right where it cannot. */
+export interface StoreAbilities extends PartUploads {
+  /**
+   * Fills a buffer from an object, from `offset` on; saves what a stream costs. `null` when the object is not there.
+   * @throws ObjectChanged when it is not the version `etag` any more, or has not so many bytes.
+   */
+  read(
+    key: string,
+    into: Buffer,
+    version: { readonly offset: number; readonly size: number; readonly etag: string },
+  ): Promise<(ObjectHead & { readonly meta: ObjectMeta }) | null>;
+  /** Copies within the store, without the bytes coming by; `null` when `source` is another store or credential. */
+  putCopy(
+    source: ObjectStore,
+    head: ObjectHead,
+    metaOf: () => Promise<ObjectMeta | null>,
+  ): Promise<{ readonly etag: string } | null>;
+  /** Tells the store and the credential: stores where it is the same can copy for each other. Not for display. */
+  readonly identity: string;
+  readonly bucket: string;
+  /** Tells each time that the store asks for patience, and for how much (ms; `null` when it does not say). */
+  onThrottled(listener: (retryAfterMs: number | null) => void): () => void;
+}
+
+/** The object is another one than when its reading began: the copy starts anew. */
+export class ObjectChanged extends Error {
+  override readonly name = 'ObjectChanged';
+}
+
+export function takesParts<Store extends ObjectStore>(store: Store): store is Store & PartUploads {
+  return store.createUpload !== undefined;
+}

@@ -1,0 +1,38 @@
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import type { Bandwidth } from './bandwidth.ts';
+import type { Buffers } from './buffers.ts';
+import { isPlainMd5 } from './composite-etag.ts';
+import type { Throttle } from './throttle.ts';
+
+export interface CopiedObject {
+  readonly key: string;
+  readonly size: number;
+  /** As the target stored it. */
+  readonly etag: string;
+  /** Of all bytes; `null` where they went by in parts, each with an MD5 of its own, or did not come by at all. */
+  readonly md5: string | null;
+  /** `null` where nobody asked for it, or the bytes did not go by in one piece. */
+  readonly sha256: string | null;
+}
+
+/** What all objects of one copy share. */
+export interface CopyTools {
+  readonly from: ObjectStore;
+  readonly to: ObjectStore;
+  readonly signal: AbortSignal;
+  readonly buffers: Buffers;
+  readonly bandwidth: Bandwidth;
+  readonly throttle: Throttle;
+  /** Whether the SHA-256 is wanted as well. */
+  readonly sha256: boolean;
+}
+
+export function expectSource(from: ObjectStore, { etag }: ObjectHead, md5: string): void {
+  if (isPlainMd5(etag) && etag !== md5)
+    throw new Error(`${from.label} says that the MD5 is ${etag}, the bytes it sent have ${md5}`);
+}
+
+export function expectStored(to: ObjectStore, etag: string, md5: string): void {
+  if (isPlainMd5(etag) && etag !== md5)
+    throw new Error(`${to.label} stored bytes with the MD5 ${etag}, sent was ${md5}`);
+}

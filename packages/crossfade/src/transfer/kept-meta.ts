@@ -1,0 +1,11 @@
+import type { ObjectHead, ObjectMeta } from '../providers/providers.ts';
+
+/**
+ * An object's metadata as the copy has it. A store stamps its own time on what it is given, so the original's goes
+ * along as rclone writes and reads it: `mtime`, epoch seconds with a fraction. One that is there is older and stays.
+ */
+export function keptMeta(meta: ObjectMeta, { lastModified }: ObjectHead): ObjectMeta {
+  const ms = Date.parse(lastModified);
+  if (Number.isNaN(ms) || meta.custom['mtime'] !== undefined) return meta;
+  return { ...meta, custom: { ...meta.custom, mtime: String(ms / 1000) } };
+}
