@@ -11,9 +11,11 @@ export const isMirrored = ({ custom }: ObjectMeta): boolean => MARK in custom;
 
 /** Legacy, which marks whatever is put there as the mirror's. The mark goes up with the bytes: no crash parts them. */
 export function marking(legacy: ObjectStore, r2Etag: string): ObjectStore {
+  const marked = (meta: ObjectMeta): ObjectMeta => ({ ...meta, custom: { ...meta.custom, [MARK]: r2Etag } });
+  const { createUpload, putCopy: _unmarked, ...rest } = legacy;
   return {
-    ...legacy,
-    put: (key, body, size, meta) =>
-      legacy.put(key, body, size, { ...meta, custom: { ...meta.custom, [MARK]: r2Etag } }),
+    ...rest,
+    put: (key, body, size, meta, md5) => legacy.put(key, body, size, marked(meta), md5),
+    ...(createUpload === undefined ? {} : { createUpload: (key, meta) => createUpload(key, marked(meta)) }),
   };
 }

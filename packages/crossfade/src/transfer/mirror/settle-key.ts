@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/providers.ts';
 import { compareObject } from '../compare-object.ts';
-import { copyObject } from '../copy-object.ts';
+import { copyOne } from '../copy-one.ts';
 import { readBody } from '../object-body.ts';
 import { isMirrored, marking } from './mirrored-mark.ts';
 
@@ -115,17 +115,21 @@ async function isListed(store: ObjectStore, key: string): Promise<boolean> {
 /** Copies and reads back: legacy accepts bytes that do not fit their checksum. `false` when R2 has it no more. */
 async function copyBack({ r2, legacy, signal }: MirrorStores, source: Head): Promise<boolean> {
   const { key } = source;
-  const copied = await copyObject(r2, marking(legacy, source.etag), key, signal, () => {});
+  const copied = await copyOne({ from: r2, to: marking(legacy, source.etag) }, source, signal);
   if (copied === null) return false;
-  const stored = await legacy.get(key);
+  const stored = await sha256Of(legacy, key, signal);
+  // What went up in parts was hashed part by part.
+  const sent = copied.sha256 ?? (await sha256Of(r2, key, signal));
   if (stored === null) throw new Error(`${legacy.label} took ${key} and does not have it`);
-  const hash = createHash('sha256');
-  for await (const chunk of readBody(legacy, stored, signal)) hash.update(chunk);
-  const sha256 = hash.digest('hex');
-  if (sha256 !== copied.sha256) {
-    throw new Error(
-      `${legacy.label} holds other bytes of ${key} (SHA-256 ${sha256}) than were sent (${copied.sha256})`,
-    );
-  }
+  if (stored !== sent)
+    throw new Error(`${legacy.label} holds other bytes of ${key} (SHA-256 ${stored}) than were sent (${sent})`);
   return true;
+}
+
+async function sha256Of(store: ObjectStore, key: string, signal: AbortSignal): Promise<string | null> {
+  const opened = await store.get(key);
+  if (opened === null) return null;
+  const hash = createHash('sha256');
+  for await (const chunk of readBody(store, opened, signal)) hash.update(chunk);
+  return hash.digest('hex');
 }
