@@ -8,6 +8,8 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   PRO_ONLY: 'This track needs the pro or enterprise tier. Upgrade your account, or choose another track.',
   NOT_OWNER: 'This file belongs to somebody else. Sign in as its owner to use it.',
   NOT_FOUND: 'This file is not there any more. Reload the page to see what is.',
+  REPLACEMENT_TOO_LARGE:
+    'A file this large cannot take the place of another. Upload it as a new one, then delete the old.',
   FILE_TOO_LARGE: 'This file is larger than your tier allows. Choose a smaller one, or save it as MP3 or M4A.',
   TYPE_NOT_ALLOWED: 'Only MP3, WAV and M4A files can be uploaded. Convert the file, then choose it again.',
   FILENAME_INVALID:

@@ -60,15 +60,21 @@ function version(): RuntimeVersion {
   };
 }
 
-function ask(path: string, headers: Record<string, string> = {}): Promise<{ status: number; body: Buffer }> {
+function ask(
+  path: string,
+  headers: Record<string, string> = {},
+  method = 'GET',
+): Promise<{ status: number; body: Buffer }> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: EDGE, port, path, headers: { host: HOST, ...headers }, agent }, (response) => {
+    const options = { host: EDGE, port, path, method, headers: { host: HOST, ...headers }, agent };
+    const request = http.request(options, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
       response.on('error', reject);
     });
     request.on('error', reject);
+    request.end();
   });
 }
 
@@ -182,7 +188,7 @@ it('lets only the reads of a version fail where that is planted', async () => {
   runtime.setDeployment('media', full(sick.versionId));
   faults.plant({ kind: 'failing-version', seconds: 60, versionId: sick.versionId, share: 1, only: 'reads' });
   expect((await ask('/version')).status).toBe(500);
-  expect((await ask('/version', { method: 'POST' })).status).not.toBe(500);
+  expect((await ask('/version', {}, 'POST')).status).toBe(200);
   faults.clear();
 });
 
