@@ -225,6 +225,22 @@ export default defineRollout((env) => ({
       minimumSlow: 15,
     },
   },
+  usage: {
+    windowMs: HOUR,
+    // The earlier phases' thresholds: 100 refusals an hour, $50 a day, 100 users at once who ask twice a second.
+    quotaRefusals: 100,
+    costPerHour: 50 / 24,
+    requestsPerSecond: 200,
+    newUsers: 1,
+    largeUploadBytes: 100_000_000,
+    // Cloudflare's price pages, November 2026.
+    prices: {
+      classAPerMillion: 4.5,
+      classBPerMillion: 0.36,
+      workerRequestsPerMillion: 0.3,
+      storageGigabyteMonth: 0.015,
+    },
+  },
   rolloutSteps: [1, 10, 50, 100],
   durations: {
     worker: scaled(env, 5 * MINUTE, 30 * SECOND),

@@ -38,6 +38,18 @@ describe('a rollout', () => {
     expect(world).toEqual(new Set());
   });
 
+  it('takes a second preparation that fails back to where it began: what the first one completed stands', async () => {
+    const { plan, effects, world } = smallRollout({ verifyFails: 'a' });
+    const steps = plan.phases[0]?.parts.flatMap((part) => (part.kind === 'step' ? [part.step] : [])) ?? [];
+    for (const { id } of steps) world.add(id);
+    const { walk } = lifeOf(plan, nothingYet());
+    const takenBefore = steps.map((step) => ({ phase: 'preparation' as const, step, before: false }));
+    const outcome = await walkRollout({ ...walk, takenBefore });
+    expect(outcome).toEqual({ outcome: 'failed', reason: 'Put a in place: not in place' });
+    expect(effects).toEqual([]);
+    expect(world).toEqual(new Set(['a', 'b']));
+  });
+
   it('rolls back in reverse what a guarded phase did, and leaves what came before', async () => {
     const { plan, effects, world } = smallRollout({ verifyFails: 'd' });
     const outcome = await walkRollout(lifeOf(plan, nothingYet()).walk);

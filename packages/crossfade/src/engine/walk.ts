@@ -119,8 +119,9 @@ async function undoPhase(
   aborted: boolean,
 ): Promise<WalkOutcome> {
   let complete = true;
-  for (const step of taken.filter((one) => one.phase === phase.id).toReversed())
-    complete = (await compensate(walk, step)) && complete;
+  // Back to where this run began: what an earlier one completed stands, and a cutover may rest on it.
+  const own = taken.filter((one) => one.phase === phase.id && !walk.takenBefore.includes(one));
+  for (const step of own.toReversed()) complete = (await compensate(walk, step)) && complete;
   if (!complete) return { outcome: 'failed', reason: `rollback incomplete after: ${reason}` };
   return { outcome: aborted ? 'rolled-back' : 'failed', reason };
 }

@@ -77,7 +77,7 @@ describe('the alerts', () => {
       lowSuccessRate: true,
       highResponseTime: false,
       mirrorLag: false,
-      highCostRate: null,
+      highCostRate: false,
     });
     const second = openAlertBook(context);
     second.fire('lowSuccessRate', trouble, '');

@@ -1,11 +1,8 @@
 import type { CloudflareProvider } from '../providers/providers.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import type { ProductionMetrics } from '../rollout/report-shapes.ts';
+import { costPerHour } from './cost.ts';
 
-/** USD list prices of R2 and Workers, per operation, request and GB-hour (Cloudflare's price pages, November 2026). */
-const PRICE = { classA: 4.5e-6, classB: 3.6e-7, workerRequest: 3e-7, gigabyteHour: 0.015 / 720 } as const;
-const CLASS_B = new Set(['HeadObject', 'GetObject', 'HeadBucket']);
-const FREE = new Set(['DeleteObject', 'DeleteObjects', 'AbortMultipartUpload']);
 const WINDOW_MS = 10_000;
 
 /** One reading of production's metrics over the last ten seconds; what nobody measures is `null`. */
@@ -29,13 +26,7 @@ export async function readMetrics({ config, providers }: RolloutContext): Promis
   const failed = sum(statuses.filter((one) => one.status >= 500).map((one) => one.requests));
   const by = (actions: readonly string[]): number =>
     sum(operations.filter((one) => actions.includes(one.action)).map((one) => one.requests));
-  const classB = sum(operations.filter((one) => CLASS_B.has(one.action)).map((one) => one.requests));
-  const classA = sum(
-    operations.filter((one) => !CLASS_B.has(one.action) && !FREE.has(one.action)).map((one) => one.requests),
-  );
   const wall = invocations.map((one) => one.wallTimeP99Ms).filter((ms) => ms !== null);
-  const gigabytes = storage === null ? null : (storage.payloadBytes + storage.metadataBytes) / 1e9;
-  const perHour = 3600 / seconds;
   return {
     worker: {
       requestRate: requests / seconds,
@@ -47,11 +38,12 @@ export async function readMetrics({ config, providers }: RolloutContext): Promis
       uploadRate: by(['PutObject', 'CompleteMultipartUpload']) / seconds,
       downloadRate: by(['GetObject']) / seconds,
       storageUsage: storage?.payloadBytes ?? null,
-      costPerHour:
-        gigabytes === null
-          ? null
-          : gigabytes * PRICE.gigabyteHour +
-            (classA * PRICE.classA + classB * PRICE.classB + requests * PRICE.workerRequest) * perHour,
+      costPerHour: costPerHour(config.usage.prices, {
+        storedBytes: storage === null ? null : storage.payloadBytes + storage.metadataBytes,
+        seconds,
+        operations,
+        workerRequests: requests,
+      }),
     },
     frontend,
     system: {

@@ -2,7 +2,7 @@ import type { JournalEvent } from '../rollout/journal-event.ts';
 import type { ProductionAlerts } from '../rollout/report-shapes.ts';
 import type { AlertRule } from './trouble.ts';
 
-/** Which alerts fire now, by the journal; what no rule of the sentinel measures is `null`. */
+/** Which alerts fire now, by the journal; `false` also where nobody has watched yet. */
 export function productionAlerts(events: readonly JournalEvent[]): ProductionAlerts {
   const firing = (rule: AlertRule): boolean =>
     events.findLast(
@@ -12,7 +12,7 @@ export function productionAlerts(events: readonly JournalEvent[]): ProductionAle
     critical: {
       workerDown: firing('workerDown'),
       highErrorRate: firing('highErrorRate'),
-      quotaExceeded: null,
+      quotaExceeded: firing('quotaExceeded'),
       wrongBytes: firing('wrongBytes'),
       foreignObject: firing('foreignObject'),
       noData: firing('noData'),
@@ -20,10 +20,14 @@ export function productionAlerts(events: readonly JournalEvent[]): ProductionAle
     },
     warning: {
       highResponseTime: firing('highResponseTime'),
-      highCostRate: null,
+      highCostRate: firing('highCostRate'),
       lowSuccessRate: firing('lowSuccessRate'),
       mirrorLag: firing('mirrorLag'),
     },
-    info: { highUsage: null, newUserSignup: null, largeUpload: null },
+    info: {
+      highUsage: firing('highUsage'),
+      newUserSignup: firing('newUserSignup'),
+      largeUpload: firing('largeUpload'),
+    },
   };
 }

@@ -5,6 +5,7 @@ import { openAlertBook, type AlertBook } from './alerts.ts';
 import { burnRules, isHot, judgeBurn, type Budget, type BurnRule } from './burn-rate.ts';
 import { startCanary, type Canary } from './canary.ts';
 import { createEdgeWatch, type EdgeWatch, type RuleState } from './edge-watch.ts';
+import { startUsageWatch } from './usage-watch.ts';
 import { isSlow, judgeSlowness, type AlertRule, type Finding } from './trouble.ts';
 
 const LOOK_EVERY_MS = 500;
@@ -50,6 +51,7 @@ export function createSentinel(): Sentinel {
     const ask = async (since: number, until: number) => providers.cloudflare.httpStatuses(host, since, until);
     const edge = createEdgeWatch(ask, rules, budget, silenceMs, Date.now());
     const canary = startCanary(context, rules, end);
+    const usage = startUsageWatch(context, alerts);
     const watched = { context, rules, budget, canary, edge, alerts };
     const stop = AbortSignal.any([over.signal, ended.signal]);
     let looked = Date.now();
@@ -72,6 +74,7 @@ export function createSentinel(): Sentinel {
       }
     } finally {
       await canary.stop();
+      await usage.stop();
       await alerts.settled();
     }
   }

@@ -13,8 +13,21 @@ export const ALERTS = {
   highResponseTime: 'warning',
   lowSuccessRate: 'warning',
   mirrorLag: 'warning',
+  // What never rolls back (`ROLLS_BACK` leaves it out).
+  quotaExceeded: 'critical',
+  highCostRate: 'warning',
+  highUsage: 'info',
+  newUserSignup: 'info',
+  largeUpload: 'info',
 } as const;
 export type AlertRule = keyof typeof ALERTS;
+
+/** Critical alerts after which production does not stay. A quota that many run into is a matter for people. */
+export const ROLLS_BACK: ReadonlySet<string> = new Set(
+  Object.entries(ALERTS).flatMap(([rule, severity]) =>
+    severity === 'critical' && rule !== 'quotaExceeded' ? [rule] : [],
+  ),
+);
 
 /** A trouble, and the alert that it fires. */
 export interface Finding {

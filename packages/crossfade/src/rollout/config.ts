@@ -269,6 +269,25 @@ export const rolloutConfigSchema = v.strictObject({
       minimumSlow: count,
     }),
   }),
+  /** Alerts on cost, quotas and use (docs/monitoring.md); none of them rolls back. */
+  usage: v.strictObject({
+    /** Over so long, as the plan has it, ms; a rehearsal shortens it as it shortens `durations.monitor`. */
+    windowMs: v.pipe(v.number(), v.minValue(1)),
+    /** More requests refused for a quota than this in a window, a higher cost (USD), more requests a second at the edge. */
+    quotaRefusals: positive,
+    costPerHour: positive,
+    requestsPerSecond: positive,
+    /** So many sign-ups in a window, and one upload of so many bytes, are told. */
+    newUsers: count,
+    largeUploadBytes: count,
+    /** The vendor's list, USD. */
+    prices: v.strictObject({
+      classAPerMillion: positive,
+      classBPerMillion: positive,
+      workerRequestsPerMillion: positive,
+      storageGigabyteMonth: positive,
+    }),
+  }),
   rolloutSteps: v.pipe(v.array(v.pipe(v.number(), v.minValue(0), v.maxValue(100))), v.minLength(1)),
   durations: v.strictObject({
     worker: duration,

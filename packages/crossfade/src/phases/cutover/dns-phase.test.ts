@@ -158,6 +158,29 @@ describe("the DNS cutover, seen through somebody else's resolver", () => {
   });
 });
 
+describe('a rollback with a resolver that breaks in between', () => {
+  /** Well until all is switched, then so. */
+  async function broken(behaviour: Behaviour): Promise<Walked> {
+    let breaks = false;
+    return walked({
+      fails: true,
+      deadlineMs: 20_000,
+      resolver: (reply) => (breaks ? behaviour(reply) : reply),
+      meanwhile: { step: 'rollback/rollback.dns/compensate', act: async () => void (breaks = true) },
+    });
+  }
+  const verdictOf = (journal: readonly JournalEvent[]): string => {
+    const last = journal.findLast((one) => one.kind === 'check.verdict' && one.subject === 'rollback.dns');
+    return last?.kind === 'check.verdict' ? `${last.data.verdict.status}: ${last.data.verdict.summary}` : '';
+  };
+
+  it('and never answers again is complete, with a warning that names it', async () => {
+    const result = await broken(() => new Promise<never>(() => {}));
+    await expectLegacy(result);
+    expect(verdictOf(result.journal)).toMatch(/^pass: .*; warning: 127\.0\.0\.1:\d+ answered nothing at all/);
+  });
+});
+
 describe('a zone that somebody else edits', () => {
   const edit = async (providers: Providers): Promise<void> => {
     const [record] = await providers.cloudflare.listDnsRecords(MEDIA_HOST);

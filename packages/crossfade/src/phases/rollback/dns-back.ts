@@ -1,11 +1,13 @@
 import * as v from 'valibot';
 import { describeAnswers, isEdge, letGoMs, untilEverywhere } from '../../checks/dns/resolution.ts';
-import type { DnsRecord } from '../../providers/providers.ts';
+import type { DnsAnswer, DnsRecord } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { toJson } from '../../rollout/json.ts';
 import type { RollbackStep } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { restoreCommand, restoreRecord } from '../cutover/dns-phase.ts';
+
+const ROLLBACK_DNS = 'rollback.dns';
 
 /** What an authoritative answer for a proxied name is kept for, seconds; fixed by Cloudflare. */
 const PROXIED_TTL_SECONDS = 300;
@@ -29,10 +31,41 @@ async function recordBefore(context: RolloutContext): Promise<DnsRecord | null> 
   return event?.kind === 'step.looked' ? v.parse(recordSchema, event.data.before) : null;
 }
 
+/** What is no answer at all. A refusal, a failure or a name that is not known is one. */
+const SILENCE = new Set(['ETIMEOUT', 'ECONNREFUSED']);
+
+/**
+ * Whether readers are back. A resolver that said nothing at all in the whole time leads nobody to the edge, and may be
+ * down for reasons of its own: it holds the rollback up only where no other resolver shows that legacy is seen. One that
+ * answers, and answers wrong, does so always; and the authority, which is asked first, must answer.
+ */
+export function judgeResolvers(
+  answers: readonly DnsAnswer[],
+  leadsToLegacy: (answer: DnsAnswer) => boolean,
+  heard: ReadonlySet<string>,
+): { good: boolean; silent: string[] } {
+  const [authority, ...resolvers] = answers;
+  const silent = resolvers.filter(({ server }) => !heard.has(server));
+  const speaking = resolvers.filter(({ server }) => heard.has(server));
+  const good =
+    authority !== undefined && leadsToLegacy(authority) && speaking.length > 0 && speaking.every(leadsToLegacy);
+  return { good, silent: silent.map(({ server }) => server) };
+}
+
+/** The resolvers that said nothing when the name went back, by the journal: nobody can be asked through them. */
+export async function silentResolvers(context: RolloutContext): Promise<ReadonlySet<string>> {
+  const event = (await context.history()).findLast(
+    (one) => one.kind === 'check.verdict' && one.subject === ROLLBACK_DNS,
+  );
+  if (event?.kind !== 'check.verdict' || event.data.verdict.status !== 'pass') return new Set();
+  const measured = v.safeParse(v.object({ silent: v.array(v.string()) }), event.data.verdict.measured);
+  return new Set(measured.success ? measured.output.silent : []);
+}
+
 /** Readers last: the record from before, seen at every resolver. */
 export function dnsBack(): RollbackStep {
   return {
-    id: 'rollback.dns',
+    id: ROLLBACK_DNS,
     title: 'Media host back to legacy',
     async byHand(context) {
       const before = await recordBefore(context);
@@ -43,15 +76,22 @@ export function dnsBack(): RollbackStep {
       return before === null ? { already: true } : { restored: await restoreRecord(context, before) };
     },
     async verify(context) {
-      const { good, answers, ms } = await untilEverywhere(
+      const heard = new Set<string>();
+      const leadsToLegacy = (answer: DnsAnswer): boolean => answer.addresses.length > 0 && !isEdge(context, answer);
+      const { answers, ms } = await untilEverywhere(
         context,
         mediaHost(context),
-        (answer) => answer.addresses.length > 0 && !isEdge(context, answer),
+        (answer) => {
+          if (!SILENCE.has(answer.error ?? '')) heard.add(answer.server);
+          return leadsToLegacy(answer);
+        },
         letGoMs(context, PROXIED_TTL_SECONDS),
       );
+      const { good, silent } = judgeResolvers(answers, leadsToLegacy, heard);
+      const warning = `; warning: ${silent.join(', ')} answered nothing at all in that time, so nobody is led anywhere by it`;
       return verdict(good, {
-        summary: `after ${ms} ms: ${describeAnswers(answers)}`,
-        measured: toJson(answers),
+        summary: `after ${ms} ms: ${describeAnswers(answers)}${good && silent.length > 0 ? warning : ''}`,
+        measured: { answers: toJson(answers), silent },
         expected: 'no edge address anywhere',
       });
     },

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { memoryJournal } from '../../control-room/fixtures/memory-journal.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { readAsPublic } from './legacy-readers.ts';
 
@@ -9,7 +10,13 @@ const KEY = 'library/a song.wav';
 const STORED = 'the bytes that legacy holds';
 
 /** A media host that answers every public address like this, asked through two resolvers. */
-async function read(answer: { status?: number; body?: string; address?: string; unreachable?: boolean }) {
+async function read(answer: {
+  status?: number;
+  body?: string;
+  address?: string;
+  unreachable?: boolean;
+  silent?: readonly string[];
+}) {
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(request.url ?? '');
@@ -19,7 +26,14 @@ async function read(answer: { status?: number; body?: string; address?: string; 
   onTestFinished(() => void server.close());
   const address = server.address();
   const origin = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  const journal = memoryJournal();
+  const dnsBack = { status: 'pass' as const, summary: '', measured: { silent: answer.silent ?? [] }, expected: null };
+  await journal.append(
+    { kind: 'check.verdict', data: { title: '', proves: [], ms: 1, verdict: { ...dnsBack, evidence: [] } } },
+    { phase: 'watch', subject: 'rollback.dns' },
+  );
   const context = {
+    history: () => journal.read(),
     config: {
       dns: { resolvers: ['127.0.0.1:53', '127.0.0.2:53'], edgeAddresses: ['127.0.0.31'] },
       environments: { production: { worker: { mediaOrigin: origin }, supabase: { bucket: 'media' } } },
@@ -62,5 +76,9 @@ describe('reading as the public does', () => {
 
   it('sees whom the edge still answers', async () => {
     expect(await read({ address: '127.0.0.31' })).toMatchObject({ fromEdge: 2 });
+  });
+
+  it('does not ask through a resolver that was silent all the while the name went back', async () => {
+    expect(await read({ silent: ['127.0.0.2:53'] })).toMatchObject({ requests: 1, failed: 0 });
   });
 });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { errorText } from '../../rollout/error-text.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { silentResolvers } from './dns-back.ts';
 
 /** Objects that are read by their public address, through each resolver. */
 const SAMPLE = 5;
@@ -16,7 +17,7 @@ async function sha256Of(body: Readable): Promise<string> {
 
 /**
  * Reads as the old app's users do: public addresses on the media host, wherever each configured resolver leads, with
- * the bytes compared to the legacy store's. For rollouts that nobody outside counts the public of.
+ * the bytes compared to the legacy store's. A resolver that is silent, as the journal says, leads nobody anywhere. For rollouts that nobody outside counts the public of.
  */
 export async function readAsPublic(
   context: RolloutContext,
@@ -25,7 +26,10 @@ export async function readAsPublic(
   const { worker, supabase } = config.environments.production;
   const keys: string[] = [];
   for await (const { key } of providers.legacyStore.list()) if (keys.push(key) === SAMPLE) break;
-  const reads = keys.flatMap((key) => config.dns.resolvers.map((server, resolver) => ({ key, server, resolver })));
+  const silent = await silentResolvers(context);
+  const reads = keys
+    .flatMap((key) => config.dns.resolvers.map((server, resolver) => ({ key, server, resolver })))
+    .filter(({ server }) => !silent.has(server));
   const reasons = await Promise.all(
     reads.map(async ({ key, server, resolver }): Promise<{ failed: string | null; edge: boolean }> => {
       const path = key.split('/').map(encodeURIComponent).join('/');

@@ -1,5 +1,7 @@
 import { writesKeptCheck } from '../../checks/writes/writes-kept-check.ts';
 import { observeProduction } from '../../monitor/observation.ts';
+import { ROLLS_BACK } from '../../monitor/trouble.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check, Observation, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 
@@ -38,6 +40,15 @@ function closePreviewsStep(): Step<Subdomain | null> {
   };
 }
 
+/** An attempt that was rolled back has had its alerts; this is about the one that stayed. */
+async function criticalSinceRollback(context: RolloutContext): Promise<string[]> {
+  const history = await context.history();
+  const since = history.findLast((event) => event.kind === 'rollback.finished')?.seq ?? 0;
+  return history.flatMap((event) =>
+    event.kind === 'alert.fired' && event.data.severity === 'critical' && event.seq > since ? [event.data.rule] : [],
+  );
+}
+
 /** No critical alert fired since production has traffic. */
 function noCriticalAlertCheck(): Check {
   return {
@@ -52,15 +63,28 @@ function noCriticalAlertCheck(): Check {
           event.subject === 'watch.observation' &&
           event.data.verdict.status === 'pass',
       );
-      // An attempt that was rolled back has had its alerts; this is about the one that stayed.
-      const since = history.findLast((event) => event.kind === 'rollback.finished')?.seq ?? 0;
-      const fired = history.filter(
-        (event) => event.kind === 'alert.fired' && event.data.severity === 'critical' && event.seq > since,
-      );
+      const fired = await criticalSinceRollback(context);
       return verdict(observed && fired.length === 0, {
         summary: `${fired.length} critical alerts, the watch ${observed ? 'was kept to its end' : 'was not kept'}`,
-        measured: { observed, critical: fired.map((event) => event.subject) },
+        measured: { observed, critical: fired },
         expected: { observed: true, critical: [] },
+      });
+    },
+  };
+}
+
+/** Nothing was seen after which production should not stay; also where an earlier life of the controller saw it. */
+function noTroubleCheck(): Check {
+  return {
+    id: 'watch.noTrouble',
+    title: 'Nothing was seen that rolls back',
+    proves: [],
+    async run(context) {
+      const fired = (await criticalSinceRollback(context)).filter((rule) => ROLLS_BACK.has(rule));
+      return verdict(fired.length === 0, {
+        summary: fired.length === 0 ? 'nothing was seen' : `${fired.join(', ')} fired`,
+        measured: fired,
+        expected: [],
       });
     },
   };
@@ -116,8 +140,8 @@ export function watchPhase(options: { plannedMs: number; durationMs: number }): 
     parts: [
       { kind: 'step', step: closePreviewsStep() },
       { kind: 'observation', observation },
-      { kind: 'checks', id: 'verdict', mustPass: true, checks: [noCriticalAlertCheck(), writesKeptCheck()] },
-      { kind: 'checks', id: 'downtime', mustPass: false, checks: [zeroDowntimeCheck()] },
+      { kind: 'checks', id: 'verdict', mustPass: true, checks: [noTroubleCheck(), writesKeptCheck()] },
+      { kind: 'checks', id: 'downtime', mustPass: false, checks: [noCriticalAlertCheck(), zeroDowntimeCheck()] },
     ],
   };
 }
