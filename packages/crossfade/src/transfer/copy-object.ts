@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { isRetryable, ProviderError } from '../providers/provider-error.ts';
-import type { ObjectHead } from '../providers/providers.ts';
+import type { ObjectHead, ObjectMeta } from '../providers/providers.ts';
 import { takesParts } from '../providers/store-abilities.ts';
 import { isPlainMd5 } from './composite-etag.ts';
 import { copyInParts, partSizeOf } from './copy-parts.ts';
@@ -74,27 +74,48 @@ async function copyWhole(
 }
 
 async function copyThrough(
-  { from, to, signal, sha256 }: CopyTools,
+  tools: CopyTools,
   listed: ObjectHead,
   buffer: Buffer,
   moved: (bytes: number) => void,
 ): Promise<CopiedObject | null> {
+  const { from, to, signal } = tools;
   const { key, size } = listed;
   signal.throwIfAborted();
   const meta = await readInto(from, listed, buffer, 0, signal);
   if (meta === null) return null;
   moved(size);
-  const md5 = hash('md5', buffer);
-  expectSource(from, listed, md5);
+  const sha256 = hash('sha256', buffer);
   signal.throwIfAborted();
-  const { etag } = await to.put(key, buffer, size, keptMeta(meta, listed), md5);
-  expectStored(to, etag, md5);
-  return { key, size, etag, md5, sha256: sha256 ? hash('sha256', buffer) : null };
+  // Where the source tells the MD5, the target holds the bytes against it, twice: as Content-MD5 before it stores them,
+  // and by the ETag of what it stored. To compute it here as well would cost more than all the rest of the copy.
+  const told = isPlainMd5(listed.etag) ? listed.etag : null;
+  const sent = told ?? hash('md5', buffer);
+  const { etag } = await putNamed(tools, listed, buffer, keptMeta(meta, listed), sent);
+  if (told !== null && etag !== told) expectSource(from, listed, hash('md5', buffer));
+  expectStored(to, etag, sent);
+  return { key, size, etag, md5: sent, sha256 };
+}
+
+/** @throws Error that names the source where the target refuses bytes that are not those of the source's own ETag */
+async function putNamed(
+  { from, to }: CopyTools,
+  listed: ObjectHead,
+  buffer: Buffer,
+  meta: ObjectMeta,
+  md5: string,
+): Promise<{ etag: string }> {
+  try {
+    return await to.put(listed.key, buffer, listed.size, meta, md5);
+  } catch (error) {
+    expectSource(from, listed, hash('md5', buffer));
+    throw error;
+  }
 }
 
 /** For a store that takes whole objects only, of any size. */
 async function copyStreamed(
-  { from, to, signal, bandwidth, sha256 }: CopyTools,
+  { from, to, signal, bandwidth }: CopyTools,
   listed: ObjectHead,
   moved: (bytes: number) => void,
 ): Promise<CopiedObject | null> {
@@ -102,12 +123,12 @@ async function copyStreamed(
   const source = await from.get(key);
   if (source === null) return null;
   const md5 = createHash('md5');
-  const sha = sha256 ? createHash('sha256') : null;
+  const sha256 = createHash('sha256');
   const hashed = async function* (): AsyncGenerator<Buffer> {
     for await (const chunk of readBody(from, source, signal)) {
       await bandwidth(chunk.byteLength, signal);
       md5.update(chunk);
-      sha?.update(chunk);
+      sha256.update(chunk);
       moved(chunk.byteLength);
       yield chunk;
     }
@@ -118,7 +139,7 @@ async function copyStreamed(
     const digest = md5.digest('hex');
     expectSource(from, source, digest);
     expectStored(to, etag, digest);
-    return { key, size: source.size, etag, md5: digest, sha256: sha?.digest('hex') ?? null };
+    return { key, size: source.size, etag, md5: digest, sha256: sha256.digest('hex') };
   } catch (error) {
     // A target that refuses may not have read a byte: the source's connection must not wait for it.
     discard(stream);

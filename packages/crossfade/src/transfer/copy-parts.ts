@@ -100,8 +100,11 @@ async function copyParts(
         whole.update(buffer);
       }
       read();
-      signal.throwIfAborted();
-      if (there.get(number) !== md5) await throttle.run(() => to.putPart(upload, number, buffer, md5));
+      if (there.get(number) !== md5)
+        await throttle.run(async () => {
+          signal.throwIfAborted();
+          await to.putPart(upload, number, buffer, md5);
+        });
       md5s[number - 1] = md5;
       reusable = true;
     } finally {

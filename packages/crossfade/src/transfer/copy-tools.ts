@@ -11,7 +11,7 @@ export interface CopiedObject {
   readonly etag: string;
   /** Of all bytes; `null` where they went by in parts, each with an MD5 of its own, or did not come by at all. */
   readonly md5: string | null;
-  /** `null` where nobody asked for it, or the bytes did not go by in one piece. */
+  /** `null` where the bytes did not go by in one piece. */
   readonly sha256: string | null;
 }
 
@@ -23,8 +23,6 @@ export interface CopyTools {
   readonly buffers: Buffers;
   readonly bandwidth: Bandwidth;
   readonly throttle: Throttle;
-  /** Whether the SHA-256 is wanted as well. */
-  readonly sha256: boolean;
 }
 
 export function expectSource(from: ObjectStore, { etag }: ObjectHead, md5: string): void {

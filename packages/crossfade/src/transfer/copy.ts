@@ -43,8 +43,6 @@ export interface CopyOptions {
    * costs nothing and which a verification makes good), or read to find out (`bytes`).
    */
   readonly unsure?: 'times' | 'bytes';
-  /** Whether `onCopied` is told the SHA-256 as well, where the bytes go by in one piece. It costs CPU. */
-  readonly sha256?: boolean;
   /** Leaves alone what differs and is newer in the target. */
   readonly keepNewer?: boolean;
 }
@@ -93,7 +91,6 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     throttle,
     buffers: createBuffers(MEMORY_BYTES),
     bandwidth: createBandwidth(options.bytesPerSecond),
-    sha256: options.sha256 ?? false,
   };
   const failed: { key: string; reason: string }[] = [];
   const keptNewer: string[] = [];

@@ -40,6 +40,9 @@ export const uploadedParts = v.object({
 });
 const failure = v.object({ Error: v.object({ Code: v.string(), Message: v.optional(v.string(), '') }) });
 
+/** Characters before an error's element: the XML declaration, white space that keeps a slow answer alive. */
+const LONGEST_PROLOGUE = 4096;
+
 /** What an XML answer holds. Throws `ValiError` when it is another answer, or no XML. */
 export function parseXml<Schema extends v.GenericSchema>(schema: Schema, text: string): v.InferOutput<Schema> {
   return v.parse(schema, rawXml(text));
@@ -47,6 +50,8 @@ export function parseXml<Schema extends v.GenericSchema>(schema: Schema, text: s
 
 /** The vendor's error in an answer; CompleteMultipartUpload has it even below a 200. */
 export function parseFailure(text: string): { code: string; message: string } | null {
+  // A page of a thousand objects need not be parsed to see that it is no error.
+  if (!text.slice(0, LONGEST_PROLOGUE).includes('<Error')) return null;
   const parsed = v.safeParse(failure, rawXml(text));
   return parsed.success ? { code: parsed.output.Error.Code, message: parsed.output.Error.Message } : null;
 }

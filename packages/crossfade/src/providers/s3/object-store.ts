@@ -110,7 +110,7 @@ export function createObjectStore(
     },
     async read(key, into, { offset, size, etag }) {
       const whole = offset === 0 && into.byteLength === size;
-      const changed = new ObjectChanged(`${key} changed in ${label} while it was read`);
+      const changed = (): ObjectChanged => new ObjectChanged(`${key} changed in ${label} while it was read`);
       const headers: Record<string, string> = {};
       if (!whole) headers['range'] = `bytes=${offset}-${offset + into.byteLength - 1}`;
       if (etag !== '' && !whole) headers['if-match'] = `"${etag}"`;
@@ -121,10 +121,10 @@ export function createObjectStore(
           if (!whole && answer.status !== PARTIAL_CONTENT)
             throw refuse(`GET ${bucket}/${key}`, answer.status, 'the range was not heeded');
           const found = { ...readHead(key, answer.headers, size), meta: readMeta(answer.headers) };
-          if (answer.body.byteLength !== into.byteLength || (etag !== '' && found.etag !== etag)) throw changed;
+          if (answer.body.byteLength !== into.byteLength || (etag !== '' && found.etag !== etag)) throw changed();
           return found;
         } catch (error) {
-          if (error instanceof TooLong || isPreconditionFailed(error)) throw changed;
+          if (error instanceof TooLong || isPreconditionFailed(error)) throw changed();
           throw error;
         }
       });
