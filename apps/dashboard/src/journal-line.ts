@@ -44,7 +44,7 @@ export function journalLine(event: JournalEvent): string | null {
     case 'rollback.decided':
       return `rolling back (${event.data.kind}): ${event.data.measure}`;
     case 'rollback.finished':
-      return `rollback ${event.data.complete ? 'complete' : 'incomplete'}: served again after ${event.data.recoveredMs ?? '?'} ms, ${event.data.lostUploads ?? '?'} uploads lost`;
+      return `rollback ${event.data.complete ? 'complete' : 'incomplete'}: served again after ${event.data.recoveredMs ?? '?'} ms, ${event.data.lostUploads ?? '?'} uploads and ${event.data.lostDeletes ?? '?'} deletes lost`;
     case 'transfer.finished':
       return `transfer (${event.data.pass}): ${event.data.verified} of ${event.data.objects} verified`;
     case 'mirror.rested':

@@ -64,7 +64,7 @@ function renderProgress(view: RolloutView): HTMLElement[] {
       element(
         'p',
         {},
-        `noticed after ${duration(rollback.detectedMs)} · served again: ${recovered} · uploads lost: ${rollback.lostUploads ?? 'being counted'}`,
+        `noticed after ${duration(rollback.detectedMs)} · served again: ${recovered} · uploads lost: ${rollback.lostUploads ?? 'being counted'} · deletes lost: ${rollback.lostDeletes ?? 'being counted'}`,
       ),
     );
   }

@@ -91,6 +91,7 @@ export interface RolloutView {
     detectedMs: number;
     recoveredMs: number | null;
     lostUploads: number | null;
+    lostDeletes: number | null;
     complete: boolean | null;
   } | null;
   undoing: UndoView[];
@@ -270,13 +271,14 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
         detectedMs: event.data.detectedMs,
         recoveredMs: null,
         lostUploads: null,
+        lostDeletes: null,
         complete: null,
       };
       break;
     case 'rollback.finished':
       if (view.rollback !== null) {
-        const { recoveredMs, lostUploads, complete } = event.data;
-        Object.assign(view.rollback, { recoveredMs, lostUploads, complete });
+        const { recoveredMs, lostUploads, lostDeletes, complete } = event.data;
+        Object.assign(view.rollback, { recoveredMs, lostUploads, lostDeletes, complete });
       }
       break;
     default:

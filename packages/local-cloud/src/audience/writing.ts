@@ -51,10 +51,12 @@ export function createWriting(phone: Phone, world: Surroundings) {
       body: JSON.stringify(replaces === null ? asked : { ...asked, replaces }),
       expect: [200],
     });
-    const { key, url } = JSON.parse(answer.body.toString('utf8')) as { key: string; url: string };
+    const link = JSON.parse(answer.body.toString('utf8')) as { key: string; url: string };
+    // What was asked for counts, whatever key the answer names.
+    const key = replaces ?? link.key;
     const kind = replaces === null ? 'upload' : 'overwrite';
     await recorded({ key, kind, sha256: sha256Of(bytes) }, place, () =>
-      phone.counted('PUT media', place, intended, url, {
+      phone.counted('PUT media', place, intended, link.url, {
         method: 'PUT',
         headers: { 'content-type': CONTENT_TYPE },
         body: bytes,

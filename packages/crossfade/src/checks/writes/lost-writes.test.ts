@@ -143,3 +143,25 @@ it('the watch does not end well when R2 lacks what an uploader was told', async 
   const nobody = leftBehind(() => [], []);
   expect(await writesKeptCheck().run(nobody.context)).toMatchObject({ status: 'skipped' });
 });
+
+it('where nobody outside kept count, the deletes that the mirror could not prove are what is lost', async () => {
+  const event = (seq: number, kind: string, data: object) => ({ seq, kind, data });
+  const rested = (seq: number, unproven: number) => event(seq, 'mirror.rested', { unproven });
+  const withJournal = (...history: object[]) =>
+    ({
+      ...context,
+      providers: { ...context.providers, audience: null },
+      history: async () => history,
+    }) as RolloutContext;
+  const { context } = leftBehind(() => [], []);
+  const lost = async (...history: object[]) => (await countLost(withJournal(...history), '')).lostDeletes;
+  expect(await lost(event(1, 'rollback.decided', {}), rested(2, 3))).toBe(3);
+  // What an earlier rollback found says nothing of this one.
+  expect(await lost(rested(1, 0), event(2, 'rollback.decided', {}))).toBeNull();
+  expect(await countLost(withJournal(event(1, 'rollback.decided', {}), rested(2, 0)), '')).toEqual({
+    lostUploads: null,
+    lostOverwrites: null,
+    lostDeletes: 0,
+    sinceSwitch: null,
+  });
+});

@@ -8,13 +8,14 @@ type Counted = Pick<RollbackProof, 'lostUploads' | 'lostOverwrites' | 'lostDelet
 /**
  * What a rollback lost of all that the uploaders were told succeeded. `lostUploads` counts files that legacy does not
  * hold as they were last written, `lostOverwrites` those among them that an earlier version was written over;
- * `lostDeletes` counts files that are still there after they were deleted, in legacy, in R2 or as a row.
+ * `lostDeletes` counts files that are still there after they were deleted, in legacy, in R2 or as a row. Where nobody
+ * outside kept count it is the mirror's own record of what it could not prove.
  */
 export async function countLost(context: RolloutContext, troubleSince: string): Promise<Counted> {
   const { audience, legacyStore, r2 } = context.providers;
   const compared = await compareWrites(context, { holds: legacyStore, also: [r2.production] });
   if (compared === null || audience === null)
-    return { lostUploads: null, lostOverwrites: null, lostDeletes: null, sinceSwitch: null };
+    return { lostUploads: null, lostOverwrites: null, lostDeletes: await unprovenDeletes(context), sinceSwitch: null };
   const sinceSwitch = await writesBefore(audience, troubleSince);
   await context.keep('rollback/lost-writes.json', JSON.stringify({ ...compared, sinceSwitch }, null, 2));
   const count = (...kinds: readonly string[]): number =>
@@ -25,6 +26,17 @@ export async function countLost(context: RolloutContext, troubleSince: string): 
     lostDeletes: count('delete'),
     sinceSwitch,
   };
+}
+
+/**
+ * What is left in legacy of what R2 has no more, and of which the mirror could not tell that it was deleted; `null`
+ * where the mirror did not come to rest in this rollback.
+ */
+async function unprovenDeletes(context: RolloutContext): Promise<number | null> {
+  const history = await context.history();
+  const decided = history.findLast((event) => event.kind === 'rollback.decided')?.seq ?? 0;
+  const rested = history.findLast((event) => event.kind === 'mirror.rested' && event.seq > decided);
+  return rested?.kind === 'mirror.rested' ? rested.data.unproven : null;
 }
 
 /** Until the first sign of trouble it was R2 that served at the edge. */
