@@ -7,10 +7,14 @@ import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 /** A copy is caught up when a pass finds nothing new; more passes than this mean that it never will be. */
 const MOST_PASSES = 8;
 
-/** Copies legacy to R2 until a pass finds nothing new. Throws when objects could not be copied. */
+/**
+ * Copies legacy to R2 until a pass finds nothing new. With `keepNewer`, what production has overwritten in R2 stays: the
+ * mirror brings it to legacy. Throws when objects could not be copied.
+ */
 export async function copyToR2(
   context: RolloutContext,
   pass: string,
+  { keepNewer = false }: { readonly keepNewer?: boolean } = {},
 ): Promise<{ objects: number; bytes: number; passes: number }> {
   const { providers, config, signal } = context;
   // Reports are written one after the other; one that cannot be written fails the pass.
@@ -21,6 +25,7 @@ export async function copyToR2(
     to: providers.r2.production,
     concurrency: config.transfer.concurrency,
     signal,
+    keepNewer,
     onProgress: (progress) => {
       reported = reported
         .then(() => context.record({ kind: 'transfer.progressed', data: { ...progress }, subject: pass }))
@@ -48,7 +53,11 @@ export type VerifiedPass = { objects: number; bytes: number; verified: number; m
  * Verifies every legacy object in R2, object by object. What was uploaded to legacy while the listing was read is
  * copied and verified again; a mismatch is never forgiven. The manifest, one row for each object, is kept as evidence.
  */
-export async function verifyInR2(context: RolloutContext, pass: string): Promise<VerifiedPass> {
+export async function verifyInR2(
+  context: RolloutContext,
+  pass: string,
+  options: { readonly keepNewer?: boolean } = {},
+): Promise<VerifiedPass> {
   const { providers, config, signal } = context;
   const start = performance.now();
   const place = `transfer/${pass.replaceAll(' ', '-')}`;
@@ -63,7 +72,7 @@ export async function verifyInR2(context: RolloutContext, pass: string): Promise
       onVerified: (object) => manifest.write(object),
     }).finally(() => manifest.close());
     if (result.missing.length === 0 || passes === MOST_PASSES) break;
-    await copyToR2(context, `${pass}: uploaded meanwhile`);
+    await copyToR2(context, `${pass}: uploaded meanwhile`, options);
   }
   const { objects, bytes, verified, mismatched, missing } = result;
   await context.keep(`${place}.json`, JSON.stringify(result, null, 2));

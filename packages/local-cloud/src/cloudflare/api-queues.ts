@@ -11,7 +11,8 @@ const PullBody = v.object({
   visibility_timeout_ms: v.optional(v.number(), 30_000),
 });
 const Lease = v.object({ lease_id: v.string() });
-const AckBody = v.object({ acks: v.optional(v.array(Lease), []), retries: v.optional(v.array(Lease), []) });
+const Retry = v.object({ lease_id: v.string(), delay_seconds: v.optional(v.number(), 0) });
+const AckBody = v.object({ acks: v.optional(v.array(Lease), []), retries: v.optional(v.array(Retry), []) });
 
 /** Queues that Workers write to and a consumer outside pulls from. */
 export function queueHandlers({ store, queues }: ApiContext): ApiHandlers {
@@ -20,7 +21,7 @@ export function queueHandlers({ store, queues }: ApiContext): ApiHandlers {
     if (queue === undefined) throw new ApiFailure(404, 11000, 'The specified queue does not exist.');
     return queue;
   };
-  const pulled = (request: ApiRequest): AccountQueue => {
+  const pulledFrom = (request: ApiRequest): AccountQueue => {
     const queue = queueOf(request);
     if (queue.consumer === null)
       throw new ApiFailure(400, 10004, 'This queue has no HTTP pull consumer; create one first.');
@@ -77,10 +78,11 @@ export function queueHandlers({ store, queues }: ApiContext): ApiHandlers {
       });
       return ok({ consumer_id: consumer, type: 'http_pull' });
     },
-    'queues.messages.pull': (request) => {
-      const { name } = pulled(request);
+    'queues.messages.pull': async (request) => {
+      const { name } = pulledFrom(request);
       const { batch_size: size, visibility_timeout_ms: visibility } = v.parse(PullBody, request.body ?? {});
-      const messages = queues.pull(name, size, visibility).map(({ id, body, at, attempts, leaseId }) => ({
+      const pulled = await queues.pull(name, size, visibility);
+      const messages = pulled.map(({ id, body, at, attempts, leaseId }) => ({
         id,
         // JSON comes in base64, as the vendor hands it to pull consumers.
         body: Buffer.from(body).toString('base64'),
@@ -89,13 +91,16 @@ export function queueHandlers({ store, queues }: ApiContext): ApiHandlers {
         timestamp_ms: at,
         metadata: { 'CF-Content-Type': 'json' },
       }));
-      return ok({ messages, message_backlog_count: queues.backlog(name) });
+      return ok({ messages, message_backlog_count: await queues.backlog(name) });
     },
     'queues.messages.ack': async (request) => {
-      const { name } = pulled(request);
+      const { name } = pulledFrom(request);
       const { acks, retries } = v.parse(AckBody, request.body ?? {});
-      const ids = (leases: readonly { lease_id: string }[]): string[] => leases.map((one) => one.lease_id);
-      const { acked, retried } = await queues.settle(name, ids(acks), ids(retries));
+      const { acked, retried } = await queues.settle(
+        name,
+        acks.map((one) => one.lease_id),
+        retries.map((one) => ({ leaseId: one.lease_id, delayMs: one.delay_seconds * 1000 })),
+      );
       const unknown = acks.length + retries.length - acked - retried;
       return ok({
         ackCount: acked,

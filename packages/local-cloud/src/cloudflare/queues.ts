@@ -15,14 +15,22 @@ export interface Queues {
   /** Kept on disk before the answer: the sender was told that it is safe. */
   send(queue: string, bodies: readonly string[]): Promise<void>;
   /** Leases up to `batchSize` messages for `visibilityMs`; one whose lease ends unacknowledged comes again. */
-  pull(queue: string, batchSize: number, visibilityMs: number): readonly (QueueMessage & { leaseId: string })[];
-  /** Ends leases: `acks` remove their messages, `retries` make them visible again. Unknown leases are not counted. */
+  pull(
+    queue: string,
+    batchSize: number,
+    visibilityMs: number,
+  ): Promise<readonly (QueueMessage & { leaseId: string })[]>;
+  /**
+   * Ends leases: `acks` remove their messages, `retries` make them visible again after their delay. Unknown leases are
+   * not counted.
+   */
   settle(
     queue: string,
     acks: readonly string[],
-    retries: readonly string[],
+    retries: readonly { readonly leaseId: string; readonly delayMs: number }[],
   ): Promise<{ acked: number; retried: number }>;
-  backlog(queue: string): number;
+  /** Leased messages included. */
+  backlog(queue: string): Promise<number>;
 }
 
 interface Kept {
@@ -34,15 +42,11 @@ interface Kept {
 export async function openQueues(folder: string): Promise<Queues> {
   await mkdir(folder, { recursive: true });
   const queues = new Map<string, Promise<Kept>>();
-  const opened = new Map<string, Kept>();
   const file = (queue: string): string => path.join(folder, `${queue}.jsonl`);
   const open = (queue: string): Promise<Kept> => {
     const known = queues.get(queue) ?? read(file(queue));
     queues.set(queue, known);
-    return known.then((kept) => {
-      opened.set(queue, kept);
-      return kept;
-    });
+    return known;
   };
   const leased = (kept: Kept, now: number): Set<string> => {
     for (const [id, { until }] of kept.leases) if (until <= now) kept.leases.delete(id);
@@ -55,9 +59,8 @@ export async function openQueues(folder: string): Promise<Queues> {
       await appendFile(file(queue), messages.map((one) => `${JSON.stringify(one)}\n`).join(''));
       for (const message of messages) kept.waiting.set(message.id, message);
     },
-    pull(queue, batchSize, visibilityMs) {
-      const kept = opened.get(queue);
-      if (kept === undefined) return [];
+    async pull(queue, batchSize, visibilityMs) {
+      const kept = await open(queue);
       const now = Date.now();
       const away = leased(kept, now);
       const free = [...kept.waiting.values()].filter((one) => !away.has(one.id)).slice(0, batchSize);
@@ -80,10 +83,17 @@ export async function openQueues(folder: string): Promise<Queues> {
       if (done.length > 0)
         await appendFile(file(queue), done.map((id) => `${JSON.stringify({ acked: id })}\n`).join(''));
       for (const id of done) kept.waiting.delete(id);
-      const retried = retries.map(end).filter((id) => id !== undefined).length;
+      let retried = 0;
+      for (const { leaseId, delayMs } of retries) {
+        const messageId = end(leaseId);
+        if (messageId === undefined) continue;
+        retried++;
+        // Nobody holds this lease: it only runs out.
+        if (delayMs > 0) kept.leases.set(randomUUID(), { messageId, until: Date.now() + delayMs });
+      }
       return { acked: done.length, retried };
     },
-    backlog: (queue) => opened.get(queue)?.waiting.size ?? 0,
+    backlog: async (queue) => (await open(queue)).waiting.size,
   };
 }
 

@@ -3,6 +3,7 @@ import type { DnsRecord } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { toJson } from '../../rollout/json.ts';
 import type { Phase, Step } from '../../rollout/plan.ts';
+import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { frontendStep } from '../environment/frontend-step.ts';
 import { mediaRecord } from '../preparation/ttl-step.ts';
@@ -88,16 +89,30 @@ function switchStep(): Step<DnsRecord> {
   };
 }
 
+/** An overwrite in R2 is in legacy by then, ms. */
+const MIRRORED_MS = 15_000;
+
 /** Carries over what legacy has and R2 lacks, and verifies all of it. The rows have their keys by trigger. */
-function catchUpStep(id: string, title: string, pass: string): Step<{ pass: string }> {
+function catchUpStep(
+  id: string,
+  title: string,
+  pass: string,
+  options: { readonly switched: boolean },
+): Step<{ pass: string }> {
+  const { switched: keepNewer } = options;
   return {
     id,
     title,
     proves: [],
     look: async () => ({ pass }),
-    run: (context) => copyToR2(context, pass),
+    run: (context) => copyToR2(context, pass, { keepNewer }),
     async verify(context) {
-      const result = await verifyInR2(context, pass);
+      // What production overwrites meanwhile differs until the mirror has brought it to legacy.
+      const { reading: result } = await until(
+        () => verifyInR2(context, pass, { keepNewer }),
+        (one) => one.mismatched === 0 || !keepNewer,
+        { timeoutMs: MIRRORED_MS, everyMs: 1000, signal: context.signal },
+      );
       return verdict(result.mismatched === 0 && result.missing === 0, {
         summary: `${result.verified} of ${result.objects} objects verified in R2`,
         measured: { ...result },
@@ -121,9 +136,15 @@ export function dnsPhase(options: { plannedMs: number; deadlineMs: number }): Ph
     rollback: 'full',
     mirrors: true,
     parts: [
-      { kind: 'step', step: catchUpStep('dns.catchUp', 'Uploads since the copy caught up', 'catch-up') },
+      {
+        kind: 'step',
+        step: catchUpStep('dns.catchUp', 'Uploads since the copy caught up', 'catch-up', { switched: false }),
+      },
       { kind: 'step', step: switchStep() },
-      { kind: 'step', step: catchUpStep('dns.lastCatchUp', 'Last uploads to legacy caught up', 'last catch-up') },
+      {
+        kind: 'step',
+        step: catchUpStep('dns.lastCatchUp', 'Last uploads to legacy caught up', 'last catch-up', { switched: true }),
+      },
       // The app asks the Worker for its media from here on.
       { kind: 'step', step: frontendStep('production') },
     ],

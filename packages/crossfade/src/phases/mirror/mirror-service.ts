@@ -6,12 +6,13 @@ import { toJson } from '../../rollout/json.ts';
 import type { MirrorService } from '../../rollout/plan.ts';
 import type { Mirror } from '../../transfer/mirror/mirror.ts';
 import type { MirrorState } from '../../transfer/mirror/mirror-tally.ts';
-import { openMirror, type OpenMirrorOptions } from './open-mirror.ts';
+import { openMirror, switchTime, type OpenMirrorOptions } from './open-mirror.ts';
 
 /** The journal is told of the mirror's progress at most so often, ms. */
 const TELL_EVERY_MS = 2000;
 /** When it is stopped, what is under way may end within so long, ms. */
 const GRACE_MS = 5000;
+const BEGIN_ANEW_MS = 5000;
 
 /**
  * Mirrors R2 to legacy beside the phases, from the switch to the end of the watch. Nothing that fails here ends a
@@ -29,32 +30,18 @@ export function createMirrorService(options: Pick<OpenMirrorOptions, 'onEvent'> 
     const mirror = await openMirror(context, { ...options, isStopping: () => stop.aborted });
     const alerts = openAlertBook(context);
     const tell = createTeller(context, mirror);
-    let sweeping: Promise<void> = Promise.resolve();
-    let swept = performance.now();
-    let settledBefore: number | null = null;
+    const sweeps = createSweeps(context, mirror, sweepEveryMs);
     try {
       while (!stop.aborted) {
         // An error is in the mirror's own state, and shows as lag.
         const batch = await mirror.applyBatch().catch(() => null);
-        if (performance.now() - swept > sweepEveryMs) {
-          swept = Infinity;
-          const began = Date.now();
-          sweeping = mirror.sweep({ settledBefore }).then(
-            ({ failed }) => {
-              if (failed.length === 0) settledBefore = began;
-              swept = performance.now();
-            },
-            () => {
-              swept = performance.now();
-            },
-          );
-        }
+        sweeps.beginWhenDue();
         judgeLag(alerts, mirror.state(), maxLagSeconds);
         await tell(false);
         if (batch === null || batch.acked === 0 || batch.backlog <= batch.acked) await pause(pollMs, stop);
       }
     } finally {
-      await sweeping;
+      await sweeps.settled();
       await mirror.close();
       if (!given.signal.aborted) {
         await tell(true);
@@ -65,18 +52,57 @@ export function createMirrorService(options: Pick<OpenMirrorOptions, 'onEvent'> 
 
   return {
     start(context) {
-      running ??= run(context).catch(async (error: unknown) => {
-        // The rollout goes on: a rollback drains the queue itself, and proves it.
-        if (context.signal.aborted) return;
-        const text = `the mirror back to legacy stopped: ${errorText(error)}`;
-        await context.record({ kind: 'note', data: { text }, subject: 'mirror' });
-      });
+      running ??= (async () => {
+        while (!stopping.signal.aborted && !context.signal.aborted) {
+          try {
+            await run(context);
+          } catch (error) {
+            // The rollout goes on: a rollback drains the queue itself, and proves it.
+            if (context.signal.aborted) return;
+            const text = `the mirror back to legacy broke off, and begins anew: ${errorText(error)}`;
+            await context.record({ kind: 'note', data: { text }, subject: 'mirror' }).catch(() => null);
+            await pause(BEGIN_ANEW_MS, stopping.signal);
+          }
+        }
+      })();
     },
     async stop() {
       stopping.abort(new Error('the mirror is being stopped'));
       const late = setTimeout(() => over.abort(new Error('the mirror was stopped')), GRACE_MS);
       await running;
       clearTimeout(late);
+    },
+  };
+}
+
+/** Sweeps beside the events, one at a time, from the switch on: before, what both sides hold is the copy's affair. */
+function createSweeps(
+  context: RolloutContext,
+  mirror: Mirror,
+  everyMs: number,
+): { beginWhenDue(): void; settled(): Promise<void> } {
+  let endedAt = performance.now();
+  let settledBefore: number | null = null;
+  let underWay: Promise<void> | null = null;
+  async function once(): Promise<void> {
+    if ((await switchTime(context)) === null) return;
+    const began = Date.now();
+    const { failed } = await mirror.sweep({ settledBefore });
+    if (failed.length === 0) settledBefore = began;
+  }
+  return {
+    beginWhenDue() {
+      if (underWay !== null || performance.now() - endedAt < everyMs) return;
+      // An error is in the mirror's own state, and shows as lag.
+      underWay = once()
+        .catch(() => {})
+        .finally(() => {
+          endedAt = performance.now();
+          underWay = null;
+        });
+    },
+    async settled() {
+      await underWay;
     },
   };
 }

@@ -48,7 +48,7 @@ export async function openMirror(
 }
 
 /** When the media host began to lead to the Worker, epoch ms: before, nobody outside wrote to R2. */
-async function switchTime(context: RolloutContext): Promise<number | null> {
+export async function switchTime(context: RolloutContext): Promise<number | null> {
   const event = (await context.history()).find((one) => one.kind === 'step.started' && one.subject === 'dns.switch');
   return event === undefined ? null : Date.parse(event.at);
 }

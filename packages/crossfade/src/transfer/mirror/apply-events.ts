@@ -24,6 +24,8 @@ export interface ApplyOptions {
   readonly onMalformed: (message: QueueMessage, reason: string) => Promise<void>;
   /** Whether what was not begun is to go back to the queue at once. */
   readonly isStopping?: () => boolean;
+  /** What failed goes back at once: whoever drains the queue decides itself when to try again. */
+  readonly retryAtOnce?: boolean;
 }
 
 export interface AppliedBatch {
@@ -46,7 +48,7 @@ export interface AppliedBatch {
 type Received = QueueMessage & { readonly event: MediaEvent };
 
 /** A key that failed comes again after so long, s, longer with each attempt. */
-const RETRY_SECONDS = [1, 2, 5, 15, 60];
+const RETRY_SECONDS = [1, 2, 5, 15];
 
 /**
  * Pulls one batch and brings legacy in step with R2 for each key that it names: one key's events together, different
@@ -87,10 +89,10 @@ export async function applyEvents(options: ApplyOptions): Promise<AppliedBatch> 
       for (const message of received) failed.push({ id: message.id, key, at: message.at, reason, message });
     }
   });
-  const stopping = options.isStopping?.() === true;
+  const atOnce = options.retryAtOnce === true || options.isStopping?.() === true;
   const retries = failed.map(({ message: { leaseId, attempts } }) => ({
     leaseId,
-    delaySeconds: stopping ? 0 : (RETRY_SECONDS[Math.min(attempts, RETRY_SECONDS.length) - 1] ?? 0),
+    delaySeconds: atOnce ? 0 : (RETRY_SECONDS[Math.min(attempts, RETRY_SECONDS.length) - 1] ?? 0),
   }));
   const acks = done.map((one) => one.leaseId);
   if (acks.length + retries.length > 0) await queue.ack(acks, retries);

@@ -17,7 +17,7 @@ export interface Mirror {
   state(): MirrorState;
 }
 
-export type MirrorOptions = Omit<ApplyOptions, 'turns' | 'stores'> & {
+export type MirrorOptions = Omit<ApplyOptions, 'turns' | 'stores' | 'retryAtOnce'> & {
   /** Asked each time: when production began to write to R2 is not known from the start. */
   readonly stores: () => Promise<ApplyOptions['stores']>;
 };
@@ -31,9 +31,9 @@ export function createMirror(options: MirrorOptions): Mirror {
   const turns = createKeyTurns();
   const tally = createMirrorTally(Date.now());
 
-  async function applyBatch(): Promise<AppliedBatch> {
+  async function apply(retryAtOnce: boolean): Promise<AppliedBatch> {
     try {
-      const result = await applyEvents({ ...options, stores: await options.stores(), turns });
+      const result = await applyEvents({ ...options, stores: await options.stores(), turns, retryAtOnce });
       tally.batch(result);
       return result;
     } catch (error) {
@@ -43,13 +43,13 @@ export function createMirror(options: MirrorOptions): Mirror {
   }
 
   return {
-    applyBatch,
+    applyBatch: () => apply(false),
     state: () => tally.state(),
     async drain(idleMs) {
       let movedAt = performance.now();
       let failures = 0;
       for (;;) {
-        const batch = await applyBatch().catch((error: unknown) => {
+        const batch = await apply(true).catch((error: unknown) => {
           if (failures + 1 >= DRAIN_FAILURES) throw error;
           return null;
         });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/providers.ts';
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
-import { readBody } from '../object-body.ts';
+import { ObjectChanged, readBody } from '../object-body.ts';
 import { isMirrored, marking } from './mirrored-mark.ts';
 
 export interface MirrorStores {
@@ -112,10 +112,16 @@ async function isListed(store: ObjectStore, key: string): Promise<boolean> {
   return false;
 }
 
-/** Copies and reads back: legacy accepts bytes that do not fit their checksum. `false` when R2 has it no more. */
+/** Copies and reads back: legacy accepts bytes that do not fit their checksum. `false` when R2 has another one by now, or none. */
 async function copyBack({ r2, legacy, signal }: MirrorStores, source: Head): Promise<boolean> {
   const { key } = source;
-  const copied = await copyOne({ from: r2, to: marking(legacy, source.etag) }, source, signal);
+  const copied = await copyOne({ from: r2, to: marking(legacy, source.etag) }, source, signal).catch(
+    (error: unknown) => {
+      // It is another one by now: that one is looked at next.
+      if (error instanceof ObjectChanged) return null;
+      throw error;
+    },
+  );
   if (copied === null) return false;
   const stored = await sha256Of(legacy, key, signal);
   // What went up in parts was hashed part by part.

@@ -1,0 +1,193 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseServer } from '@crossfade/database-server';
+import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { startSmallCloud, type SmallCloud } from '../../engine/fixtures/small-cloud.ts';
+import {
+  createSmallJournal,
+  smallAudience,
+  smallPlan,
+  smallWalk,
+  type SmallJournal,
+} from '../../engine/fixtures/small-walk.ts';
+import { walkRollout, type Walk } from '../../engine/walk.ts';
+import { createProviders } from '../../providers/create-providers.ts';
+import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
+import type { Providers } from '../../providers/providers.ts';
+import type { Check } from '../../rollout/plan.ts';
+import { until } from '../../rollout/until.ts';
+import { verdict } from '../../rollout/verdict.ts';
+import { createMirrorService } from './mirror-service.ts';
+
+const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+let database: DatabaseServer;
+let folder: string;
+
+beforeAll(async () => {
+  database = await startTemporaryDatabase('small');
+  folder = await mkdtemp(join(tmpdir(), 'crossfade-mirror-service-'));
+});
+afterAll(async () => {
+  await database.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Production {
+  readonly cloud: SmallCloud;
+  readonly providers: Providers;
+  readonly journal: SmallJournal;
+  put(key: string, text: string, told?: boolean): Promise<void>;
+  remove(key: string, told?: boolean): Promise<void>;
+  inLegacy(key: string): Promise<string | null>;
+  /** The walk to the switch; `last` is done at its end, and then something is found wrong if `fails`. */
+  walk(last: () => Promise<void>, fails: boolean, more?: Partial<Walk>): Promise<string>;
+}
+
+async function production(): Promise<Production> {
+  const cloud = await startSmallCloud({ databaseUrl: database.url('small') });
+  onTestFinished(() => cloud.close());
+  const { mirror } = cloud.config.transfer;
+  const transfer = { ...cloud.config.transfer, mirror: { ...mirror, pollMs: 100, sweepEveryMs: 300 } };
+  const config = { ...cloud.config, transfer };
+  const providers = createProviders(config, { audience: smallAudience(config, createDnsProvider(config.dns)) });
+  onTestFinished(() => providers.close());
+  const journal = createSmallJournal();
+  let events = 0;
+  const send = (type: 'put' | 'delete', key: string): Promise<void> =>
+    cloud.sendEvent({ id: `e${++events}`, type, key, size: null, etag: null, at: new Date().toISOString() });
+  return {
+    cloud,
+    providers,
+    journal,
+    async put(key, text, told = true) {
+      await providers.r2.production.put(key, Buffer.from(text), Buffer.byteLength(text), META);
+      if (told) await send('put', key);
+    },
+    async remove(key, told = true) {
+      await providers.r2.production.delete(key);
+      if (told) await send('delete', key);
+    },
+    async inLegacy(key) {
+      const opened = await providers.legacyStore.get(key);
+      if (opened === null) return null;
+      const chunks: Buffer[] = [];
+      for await (const chunk of opened.body) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks).toString();
+    },
+    async walk(lastly, fails, more = {}) {
+      const last: Check = {
+        id: 'last',
+        title: 'What is asked last',
+        proves: [],
+        async run() {
+          await lastly();
+          return verdict(!fails, { summary: 'planted', measured: fails, expected: false });
+        },
+      };
+      const place = await mkdtemp(join(folder, 'evidence-'));
+      const walk = smallWalk({ config, providers, journal, folder: place, plan: smallPlan(config, last) });
+      return (await walkRollout({ ...walk, ...more })).outcome;
+    },
+  };
+}
+
+const eventually = async <Reading>(read: () => Promise<Reading>, wanted: Reading): Promise<void> => {
+  const { reading } = await until(read, (one) => Object.is(one, wanted), { timeoutMs: 5000, everyMs: 25 });
+  expect(reading).toBe(wanted);
+};
+
+describe('the mirror beside the phases', () => {
+  it('brings what production writes to legacy while the rollout goes on, and tells of it in the journal', async () => {
+    const world = await production();
+    const mirror = createMirrorService();
+    const outcome = await world.walk(
+      async () => {
+        await world.put('uploads/new.wav', 'uploaded');
+        await world.put('library/one.wav', 'overwritten');
+        await world.remove('library/two.wav');
+        // Their events are lost.
+        await world.put('uploads/untold.wav', 'untold', false);
+        await world.remove('uploads/three.wav', false);
+        await eventually(() => world.inLegacy('uploads/new.wav'), 'uploaded');
+        await eventually(() => world.inLegacy('library/one.wav'), 'overwritten');
+        await eventually(() => world.inLegacy('library/two.wav'), null);
+        await eventually(() => world.inLegacy('uploads/untold.wav'), 'untold');
+        await eventually(() => world.inLegacy('uploads/three.wav'), null);
+        await eventually(() => world.cloud.eventsWaiting(), 0);
+      },
+      false,
+      { mirror },
+    );
+    await mirror.stop();
+    expect(outcome).toBe('completed');
+    const told = world.journal.events.filter((one) => one.kind === 'mirror.progressed').at(-1);
+    expect(told?.data).toMatchObject({ lagSeconds: 0, applied: 3, copied: 3, deleted: 2, waiting: 0, failing: 0 });
+  });
+
+  it('shows as lag, and warns, when the queue does not answer; the rollout goes on', async () => {
+    const world = await production();
+    const mirror = createMirrorService();
+    const pullMessages = (): Promise<never> => Promise.reject(new Error('the queue is away'));
+    const outcome = await world.walk(
+      () => eventually(async () => world.journal.events.some((one) => one.kind === 'alert.fired'), true),
+      false,
+      {
+        mirror: {
+          stop: () => mirror.stop(),
+          start(context) {
+            const { config } = context;
+            const bound = { ...config.transfer.mirror, maxLagSeconds: 0.2 };
+            const cloudflare = { ...world.providers.cloudflare, pullMessages };
+            mirror.start({
+              ...context,
+              config: { ...config, transfer: { ...config.transfer, mirror: bound } },
+              providers: { ...world.providers, cloudflare },
+            });
+          },
+        },
+      },
+    );
+    await mirror.stop();
+    expect(outcome).toBe('completed');
+    const alert = world.journal.events.find((one) => one.kind === 'alert.fired');
+    expect(alert?.data).toMatchObject({ rule: 'mirrorLag', measured: { error: 'the queue is away' } });
+  });
+});
+
+describe('a rollback', () => {
+  it('drains the queue and sweeps, and records what came of it, also where the mirror never ran before', async () => {
+    const world = await production();
+    const outcome = await world.walk(async () => {
+      await world.put('uploads/new.wav', 'uploaded');
+      await world.remove('library/two.wav');
+      await world.put('uploads/untold.wav', 'untold', false);
+      await world.remove('uploads/three.wav', false);
+      await world.cloud.sendEvent({ not: 'an event' });
+    }, true);
+    expect(outcome).toBe('rolled-back');
+    expect(await world.cloud.eventsWaiting()).toBe(0);
+    expect((await world.cloud.state()).objects['legacy']).toEqual([
+      'library/one.wav',
+      'uploads/new.wav',
+      'uploads/untold.wav',
+    ]);
+    const rested = world.journal.events.find((one) => one.kind === 'mirror.rested');
+    expect(rested?.data).toEqual({ copied: 2, deleted: 2, kept: 0, unproven: 0, lagSeconds: 0 });
+    const kept = world.journal.events.filter((one) => one.kind === 'note' && one.subject === 'mirror');
+    expect(kept.map((one) => one.data)).toMatchObject([{ text: expect.stringContaining('is no event (id: ') }]);
+  });
+
+  it('says which object legacy does not take, and is not complete', async () => {
+    const world = await production();
+    const { legacyStore } = world.providers;
+    const put: typeof legacyStore.put = (key, ...rest) =>
+      key === 'uploads/refused.wav' ? Promise.reject(new Error('quota')) : legacyStore.put(key, ...rest);
+    Object.assign(world.providers, { legacyStore: { ...legacyStore, put } });
+    const outcome = await world.walk(() => world.put('uploads/refused.wav', 'uploaded'), true);
+    expect(outcome).toBe('failed');
+    const failed = world.journal.events.find((one) => one.kind === 'compensation.failed');
+    expect(failed?.data).toMatchObject({ error: expect.stringContaining('uploads/refused.wav (quota)') });
+  });
+});
