@@ -85,9 +85,9 @@ export function createSlurperJobs(): SlurperJobs {
         failed: 0,
       };
       all.unshift(job);
-      const done = work(job);
-      running.add(done);
-      void done.then(() => running.delete(done));
+      const copying = work(job);
+      running.add(copying);
+      void copying.then(() => running.delete(copying));
       return job;
     },
     setStatus(job, status) {
