@@ -40,14 +40,18 @@ function readForm(form: FormData): unknown {
   return { metadata: { ...parsed, bindings }, modules };
 }
 
-/** A body as it may be shown: a database's password is one of its fields. */
-const withoutPassword = (body: unknown): unknown =>
-  JSON.parse(JSON.stringify(body ?? null, (key, value: unknown) => (key === 'password' ? '[redacted]' : value)));
+/** A database's password, and the keys of the two stores that a bulk copy goes between. */
+const SECRET_FIELDS = new Set(['password', 'accessKeyId', 'secretAccessKey']);
+const IMAGINED_JOB = '(new Super Slurper job)';
+
+/** A body as it may be shown. */
+const withoutSecrets = (body: unknown): unknown =>
+  JSON.parse(JSON.stringify(body ?? null, (key, value: unknown) => (SECRET_FIELDS.has(key) ? '[redacted]' : value)));
 
 /** Questions are asked; what would change something is written down. */
 function recordingApi(api: CloudflareApi, calls: PlannedCall[]): CloudflareApi {
   const record = (method: string, path: string, body: unknown): never => {
-    calls.push({ method: method.toUpperCase(), path, body: withoutPassword(body) });
+    calls.push({ method: method.toUpperCase(), path, body: withoutSecrets(body) });
     throw new Recorded();
   };
   return {
@@ -230,6 +234,13 @@ function imagining(real: CloudflareProvider, recording: CloudflareProvider): Clo
     },
     deleteDnsRecord: (id) => recorded(recording.deleteDnsRecord(id), () => void imagined.records.set(id, null)),
     listHyperdrives: async () => overlaid(await real.listHyperdrives(), imagined.hyperdrives),
+    listSlurperJobs: () => real.listSlurperJobs(),
+    createSlurperJob: (source, target) => recorded(recording.createSlurperJob(source, target), () => IMAGINED_JOB),
+    slurperProgress: async (id) =>
+      id === IMAGINED_JOB
+        ? { status: 'completed', objects: 0, transferred: 0, skipped: 0, failed: 0 }
+        : real.slurperProgress(id),
+    deleteSlurperJob: (id) => recorded(recording.deleteSlurperJob(id), () => undefined),
     createHyperdrive: (name, origin) =>
       recorded(recording.createHyperdrive(name, origin), () =>
         writeHyperdrive(`(new Hyperdrive ${name})`, name, origin),

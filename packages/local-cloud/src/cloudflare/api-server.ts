@@ -19,6 +19,8 @@ import { scriptHandlers } from './api-workers.ts';
 import { zoneHandlers } from './api-zones.ts';
 import { readRequestBody } from './request-body.ts';
 import { createVersionStarts, restoreAccount } from './version-starts.ts';
+import { slurperHandlers } from './api-slurper.ts';
+import { createSlurperJobs } from './slurper-jobs.ts';
 import { analyticsSqlHandlers } from './api-analytics-sql.ts';
 import { queueHandlers } from './api-queues.ts';
 import type { DataPoints } from './data-points.ts';
@@ -76,6 +78,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     dataPoints: options.dataPoints,
     faults,
   };
+  const jobs = createSlurperJobs();
   const contract = await createApiContract(options, {
     ...zoneHandlers(context),
     ...scriptHandlers(context),
@@ -87,6 +90,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     ...graphqlHandlers(context),
     ...queueHandlers(context),
     ...hyperdriveHandlers(context),
+    ...slurperHandlers(context, jobs),
     ...analyticsSqlHandlers(context),
   });
   await restoreAccount(store.current(), runtime, starts);
@@ -117,6 +121,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
       server.close();
       server.closeAllConnections();
       await closed;
+      await jobs.close();
     },
   };
 }

@@ -4,6 +4,8 @@ import { ALERTS, type AlertRule } from '../../monitor/trouble.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { watchPhase } from './watch-phase.ts';
 
+const ALERT_CHECKS = new Set(['watch.noTrouble', 'watch.noCriticalAlert']);
+
 /** What the watch's last checks say after this alert fired: what must pass, and what only fills the report. */
 async function after(rule: AlertRule): Promise<Record<string, string>> {
   const journal = memoryJournal();
@@ -14,7 +16,7 @@ async function after(rule: AlertRule): Promise<Record<string, string>> {
   for (const part of watchPhase({ plannedMs: 1, durationMs: 1 }).parts) {
     if (part.kind !== 'checks') continue;
     // These checks ask for nothing else.
-    for (const check of part.checks)
+    for (const check of part.checks.filter(({ id }) => ALERT_CHECKS.has(id)))
       answers[`${check.id}${part.mustPass ? ' must pass' : ''}`] = (
         await check.run(context as unknown as RolloutContext)
       ).status;

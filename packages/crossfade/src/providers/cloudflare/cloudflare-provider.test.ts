@@ -17,6 +17,9 @@ const upload = {
 const record = { type: 'A', name: 'media.audafact.com', content: '192.0.2.1', ttl: 1, proxied: true, comment: null };
 const origin = { host: 'db.example.com', port: 5432, database: 'postgres', user: 'worker', password: CANARY };
 
+const bulkKeys = { accessKeyId: 'key', secretAccessKey: CANARY };
+const bulkSource = { endpoint: 'https://project.example.com/s3', region: 'eu', bucket: 'media', ...bulkKeys };
+
 /** Every method of the provider. A new one that is not named here does not compile. */
 const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProvider) => Promise<unknown>>> = {
   uploadScript: (cf) => cf.uploadScript('limits', { ...upload, newClasses: { migration: 'v1', names: ['Limits'] } }),
@@ -48,6 +51,10 @@ const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProv
   createHyperdrive: (cf) => cf.createHyperdrive('database', origin),
   updateHyperdrive: (cf) => cf.updateHyperdrive('id', 'database', origin),
   deleteHyperdrive: (cf) => cf.deleteHyperdrive('id'),
+  listSlurperJobs: (cf) => cf.listSlurperJobs(),
+  createSlurperJob: (cf) => cf.createSlurperJob(bulkSource, { bucket: 'audafact', ...bulkKeys }),
+  slurperProgress: (cf) => cf.slurperProgress('id'),
+  deleteSlurperJob: (cf) => cf.deleteSlurperJob('id'),
   listRoutes: (cf) => cf.listRoutes(),
   createRoute: (cf) => cf.createRoute('media.audafact.com/*', 'media'),
   deleteRoute: (cf) => cf.deleteRoute('id'),
