@@ -67,7 +67,8 @@ describe('a manifest as the source of a verification', () => {
       row('b', 'a'.repeat(32)).replace('5', '-1'),
       'line 2: expected a size in bytes in size, found -1',
     ],
-    ['no MD5', '{"key":"b","size":5}', 'line 2: expected an MD5 of 32 hex digits in md5, found undefined'],
+    ['no MD5', '{"key":"b","size":5}', 'line 2: expected an MD5 in md5 or in etag, found neither'],
+    ['a wrong MD5', '{"key":"b","size":5,"md5":"x"}', 'line 2: expected an MD5 of 32 hex digits in md5, found "x"'],
     ['another document', '[]', 'line 2: expected'],
   ])('a row with %s is told with file and line', async (_name, broken, says) => {
     await writeFile(file, `${row('a', 'a'.repeat(32))}\n${broken}\n`);

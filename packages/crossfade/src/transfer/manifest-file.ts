@@ -7,14 +7,21 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import * as v from 'valibot';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { isPlainMd5, partsOf } from './composite-etag.ts';
 import { compareKeys } from './key-range.ts';
 
 const row = v.object({
   key: v.pipe(v.string(), v.minLength(1)),
   size: v.pipe(v.number(), v.integer(), v.minValue(0)),
-  md5: v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/)),
+  md5: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/))),
+  etag: v.optional(v.string(), ''),
 });
-type Row = v.InferOutput<typeof row>;
+/** `etag` is the MD5, or that of an upload in parts, which a target's bytes prove as well. */
+interface Row {
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+}
 const EXPECTED: Readonly<Record<string, string>> = {
   key: 'a key',
   size: 'a size in bytes',
@@ -69,11 +76,11 @@ export async function openManifestSource(file: string, chunkRows = CHUNK_ROWS): 
   const recent = new Map<string, ObjectHead>();
   async function* list(prefix = '', after = ''): AsyncGenerator<ObjectHead> {
     let before: string | null = null;
-    for await (const { key, size, md5 } of merged([...chunks.map(readRows), fromMemory(rows)])) {
+    for await (const { key, size, etag } of merged([...chunks.map(readRows), fromMemory(rows)])) {
       if (key === before) throw new ManifestError(`${file}: the key ${JSON.stringify(key)} comes twice`);
       before = key;
       if (!key.startsWith(prefix) || compareKeys(key, after) <= 0) continue;
-      const head = { key, size, etag: md5, lastModified: '' };
+      const head = { key, size, etag, lastModified: '' };
       recent.set(key, head);
       const [oldest] = recent.keys();
       if (recent.size > RECENT && oldest !== undefined) recent.delete(oldest);
@@ -112,7 +119,11 @@ function readRow(file: string, line: number, text: string): Row {
     );
   }
   const parsed = v.safeParse(row, json);
-  if (parsed.success) return parsed.output;
+  if (parsed.success) {
+    const { key, size, etag, md5 = etag } = parsed.output;
+    if (isPlainMd5(md5) || partsOf(md5) !== null) return { key, size, etag: md5 };
+    throw new ManifestError(`${file}, line ${line}: expected an MD5 in md5 or in etag, found neither`);
+  }
   const field = v.getDotPath(parsed.issues[0]) ?? '';
   const wanted = EXPECTED[field] ?? 'an object with key, size and md5';
   throw new ManifestError(

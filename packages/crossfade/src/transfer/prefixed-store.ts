@@ -1,4 +1,5 @@
 import type { ObjectBody, ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { takesParts } from '../providers/store-abilities.ts';
 
 /**
  * The objects of a store below `base`, as a store of its own: keys are what comes after it. Only those that then begin
@@ -7,8 +8,15 @@ import type { ObjectBody, ObjectHead, ObjectStore } from '../providers/providers
 export function prefixedStore(store: ObjectStore, base: string, only = ''): ObjectStore {
   if (base === '' && only === '') return store;
   const relative = <Head extends ObjectHead>(head: Head): Head => ({ ...head, key: head.key.slice(base.length) });
-  const { md5 } = store;
+  const { md5, read } = store;
+  const within = <Upload extends { readonly key: string }>(upload: Upload): Upload => ({
+    ...upload,
+    key: `${base}${upload.key}`,
+  });
+  // A copy within the store names keys on both sides as the store has them: it is for whole stores.
+  const { identity: _identity, putCopy: _putCopy, ...able } = store;
   return {
+    ...(base === '' ? store : able),
     label: base === '' ? store.label : `${store.label}/${base}`,
     async *list(prefix = '', after = '') {
       if (!prefix.startsWith(only) && !only.startsWith(prefix)) return;
@@ -24,8 +32,25 @@ export function prefixedStore(store: ObjectStore, base: string, only = ''): Obje
       const found = await store.get(`${base}${key}`, range);
       return found === null ? null : relative(found);
     },
-    put: (key, body, size, meta) => store.put(`${base}${key}`, body, size, meta),
+    put: (key, ...object) => store.put(`${base}${key}`, ...object),
     delete: (key) => store.delete(`${base}${key}`),
-    ...(md5 === undefined ? {} : { md5: (key: string) => md5(`${base}${key}`) }),
+    ...(md5 === undefined ? {} : { md5: (key) => md5(`${base}${key}`) }),
+    ...(read === undefined
+      ? {}
+      : {
+          read: async (key, ...wanted) => {
+            const found = await read(`${base}${key}`, ...wanted);
+            return found === null ? null : relative(found);
+          },
+        }),
+    ...(takesParts(store)
+      ? {
+          createUpload: (key, meta) => store.createUpload(`${base}${key}`, meta),
+          putPart: (upload, ...part) => store.putPart(within(upload), ...part),
+          publishUpload: (upload, ...whole) => store.publishUpload(within(upload), ...whole),
+          deleteUpload: (upload) => store.deleteUpload(within(upload)),
+          listUploads: (key) => store.listUploads(`${base}${key}`),
+        }
+      : {}),
   };
 }
