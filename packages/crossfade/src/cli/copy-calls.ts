@@ -1,3 +1,6 @@
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { takesParts } from '../providers/store-abilities.ts';
+import { partSizeOf } from '../transfer/copy-parts.ts';
 import { pendingObjects } from '../transfer/pending.ts';
 import { EXIT } from './exit-codes.ts';
 import { sizeText } from './transfer-progress.ts';
@@ -15,7 +18,8 @@ export async function printCopyCalls(session: TransferSession): Promise<number> 
   const out = (text: string): Promise<void> =>
     new Promise((done) => void (process.stdout.write(text) ? done() : process.stdout.once('drain', done)));
   if (json) await out('{"calls":[');
-  for await (const { key, size } of pendingObjects({ from: from.store, to: to.store, filter, signal })) {
+  for await (const head of pendingObjects({ from: from.store, to: to.store, filter, signal })) {
+    const { key, size } = head;
     const refused = to.refuses(key);
     if (refused !== null) {
       await findings.add({ kind: 'failed', key, reason: refused });
@@ -23,7 +27,7 @@ export async function printCopyCalls(session: TransferSession): Promise<number> 
     }
     objects++;
     bytes += size;
-    for (const call of to.putCalls(key, size)) {
+    for (const call of to.putCalls(key, partsOf(to.store, head))) {
       await out(json ? `${calls === 0 ? '' : ','}${JSON.stringify(call)}` : `${call.method} ${safe(call.path)}\n`);
       calls++;
     }
@@ -36,4 +40,10 @@ export async function printCopyCalls(session: TransferSession): Promise<number> 
   showFindings(session.view, findings);
   session.view.say(`${calls} calls would put ${objects} objects (${sizeText(bytes)}); none was made`);
   return findings.counts.failed + findings.counts.skipped > 0 ? EXIT.failed : EXIT.done;
+}
+
+/** As the copy would cut it. */
+function partsOf(store: ObjectStore, head: ObjectHead): number {
+  const partSize = takesParts(store) ? partSizeOf(store, head) : null;
+  return partSize === null ? 1 : Math.ceil(head.size / partSize);
 }

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ObjectStore } from '../providers/providers.ts';
-import { partSizeFor } from '../providers/s3/multipart-upload.ts';
 import { createObjectStore } from '../providers/s3/object-store.ts';
 import { encodeKey } from '../providers/s3/sigv4.ts';
 import { createStorageRest } from '../providers/supabase/storage-rest.ts';
@@ -32,8 +31,8 @@ export interface OpenLocation {
   readonly place: Place;
   /** Why it cannot hold such a key; `null` when it can. */
   refuses(key: string): string | null;
-  /** The calls that would put an object of that size, bytes, there. */
-  putCalls(key: string, size: number): readonly { readonly method: string; readonly path: string }[];
+  /** The calls that would put an object there, in so many parts; 1 for an object that goes up whole. */
+  putCalls(key: string, parts: number): readonly { readonly method: string; readonly path: string }[];
   close(): Promise<void>;
 }
 
@@ -213,7 +212,7 @@ async function openStore({ text, use, store, prefix, limits, opening }: Opened):
     store: prefixedStore(bucket, prefix, opening.prefix),
     place: placeOf(store.endpoint, store.bucket, prefix),
     refuses: (key) => refusedBy(isSupabase ? 'supabase' : 's3', `${prefix}${key}`),
-    putCalls: (key, size) => s3Calls(`${root}/${encodeKey(`${prefix}${key}`)}`, size, limits.partSizeBytes),
+    putCalls: (key, parts) => s3Calls(`${root}/${encodeKey(`${prefix}${key}`)}`, parts),
     close: () => bucket.close(),
   };
 }
@@ -223,9 +222,8 @@ function placeOf(address: string, bucket: string, prefix: string): Place {
   return { root: `${new URL(address).origin}/${bucket}`, path: prefix };
 }
 
-function s3Calls(url: string, size: number, partSizeBytes: number): { method: string; path: string }[] {
-  if (size <= partSizeBytes) return [{ method: 'PUT', path: url }];
-  const parts = Math.ceil(size / partSizeFor(size, partSizeBytes));
+function s3Calls(url: string, parts: number): { method: string; path: string }[] {
+  if (parts === 1) return [{ method: 'PUT', path: url }];
   return [
     { method: 'POST', path: `${url}?uploads` },
     ...Array.from({ length: parts }, (_, index) => ({

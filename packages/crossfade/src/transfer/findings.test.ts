@@ -34,6 +34,6 @@ it('leaves no file behind when there is nothing to tell', async () => {
 
 it('a report that cannot be written fails whoever adds to it', async () => {
   const findings = openFindings('/dev/null/report.jsonl');
-  await expect(findings.add({ kind: 'missing', key: 'a' })).rejects.toThrow('ENOTDIR');
+  await expect(findings.add({ kind: 'missing', key: 'a' })).rejects.toThrow(/ENOTDIR|EEXIST/);
   await findings.close();
 });
