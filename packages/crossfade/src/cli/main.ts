@@ -38,6 +38,11 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --as NAME  --note TEXT    who says so, and why
   crossfade rollback immediate | dns | full | data
                                 takes production back by hand
+  crossfade copy FROM TO        every object of FROM is in TO, proven by its bytes; run again, it goes on
+      --include GLOB  --exclude GLOB  --prefix P  --bandwidth 10M  --dry-run  --manifest FILE  --until-caught-up
+  crossfade verify FROM TO      what is missing, extra or different in TO
+      --deep  --repair          reads both sides; copies again what is wrong
+      (all options and how locations are written: crossfade copy --help, verify --help)
   crossfade dashboard           the control room of the rollout that is under way
   crossfade status [--json]     what the last rehearsal's journal says
       --env FILE                what the real rollout's says
@@ -48,8 +53,14 @@ Exit codes: 0 done, 1 a gate or check failed, 2 the command or config is wrong, 
 4 a provider could not be reached, 5 rollback incomplete (a person is needed), 130 interrupted
 `;
 
-/** Commands with one argument of their own. */
-const TAKES_ONE: ReadonlySet<string> = new Set(['stage', 'rollback', 'approve']);
+/** Arguments of their own that commands take at most; the others take none. */
+const ARGUMENTS: ReadonlyMap<string, number> = new Map([
+  ['stage', 1],
+  ['rollback', 1],
+  ['approve', 1],
+  ['copy', 2],
+  ['verify', 2],
+]);
 
 const OPTIONS = {
   scenario: { type: 'string' },
@@ -67,6 +78,17 @@ const OPTIONS = {
   'take-over': { type: 'boolean' },
   as: { type: 'string' },
   note: { type: 'string' },
+  include: { type: 'string', multiple: true },
+  exclude: { type: 'string', multiple: true },
+  prefix: { type: 'string' },
+  bandwidth: { type: 'string' },
+  concurrency: { type: 'string' },
+  manifest: { type: 'string' },
+  'no-verify': { type: 'boolean' },
+  'until-caught-up': { type: 'boolean' },
+  'max-lag': { type: 'string' },
+  deep: { type: 'boolean' },
+  repair: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -86,14 +108,19 @@ function readArguments() {
 async function main(): Promise<number> {
   const { values, positionals } = readArguments();
   const [command, ...rest] = positionals;
+  if (values.help === true && (command === 'copy' || command === 'verify')) {
+    process.stdout.write((await import('./transfer-help.ts')).TRANSFER_HELP);
+    return EXIT.done;
+  }
   if (values.help === true || command === undefined) {
     process.stdout.write(HELP);
     return command === undefined && values.help !== true ? EXIT.usage : EXIT.done;
   }
-  if (rest.length > (TAKES_ONE.has(command) ? 1 : 0))
+  const most = ARGUMENTS.get(command) ?? 0;
+  if (rest.length > most)
     throw new UserError(
       'CROSSFADE_ARGUMENT_UNKNOWN',
-      `${command} takes no argument ${JSON.stringify(rest[0])}`,
+      `${command} takes no argument ${JSON.stringify(rest[most])}`,
       'see: crossfade --help',
     );
   switch (command) {
@@ -118,6 +145,10 @@ async function main(): Promise<number> {
       return rest[0] === undefined
         ? (await import('./decide-command.ts')).decideCommand('go', values)
         : (await import('./sign-command.ts')).signCommand(rest[0], values);
+    case 'copy':
+      return (await import('./copy-command.ts')).copyCommand(rest, values);
+    case 'verify':
+      return (await import('./verify-command.ts')).verifyCommand(rest, values);
     case 'dashboard':
       return (await import('./dashboard-command.ts')).dashboardCommand(values);
     case 'status':

@@ -277,6 +277,8 @@ export interface ObjectStore extends Partial<StoreAbilities> {
     md5?: string,
   ): Promise<{ etag: string }>;
   delete(key: string): Promise<void>;
+  /** Where a store names no MD5 in its ETags and can compute it without sending the bytes, as a local folder can. */
+  md5?(key: string): Promise<string | null>;
 }
 
 // ---- DNS, HTTP, people ------------------------------------------------------------------------

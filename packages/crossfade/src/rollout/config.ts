@@ -16,6 +16,14 @@ const s3 = v.strictObject({
   secretAccessKey: secret,
 });
 
+/** A place for objects besides the rollout's own three, for `crossfade copy` and `verify`. */
+const store = v.variant('kind', [
+  v.strictObject({ kind: v.literal('s3'), ...s3.entries, bucket: name }),
+  /** Supabase Storage over REST, read only: for a project that gives out no S3 keys. */
+  v.strictObject({ kind: v.literal('supabase'), url, serviceKey: secret, bucket: name }),
+  v.strictObject({ kind: v.literal('folder'), path: name }),
+]);
+
 /** What Hyperdrive has to be told of a database: who, where and which. */
 function isDatabaseUrl(text: string): boolean {
   const parsed = URL.canParse(text) ? new URL(text) : null;
@@ -239,6 +247,12 @@ export const rolloutConfigSchema = v.strictObject({
       }),
       { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60 },
     ),
+    /** How far behind the source a target may be to count as caught up, s; 30 when absent. */
+    maxLagSeconds: v.optional(positive),
+    /** By the names that locations call them. */
+    stores: v.optional(
+      v.record(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*$/, 'expected a name like old-media')), store),
+    ),
   }),
   targets: v.strictObject({
     responseMs: positive,
@@ -307,6 +321,7 @@ export const rolloutConfigSchema = v.strictObject({
 });
 
 export type RolloutConfig = v.InferOutput<typeof rolloutConfigSchema>;
+export type StoreConfig = v.InferOutput<typeof store>;
 export type EnvironmentConfig = RolloutConfig['environments']['production'];
 
 /** Environment variables, or a rehearsal's stand-ins for them. */

@@ -28,10 +28,12 @@ export async function compareObject(
   if (source.size !== target.size) {
     return { equal: false, reason: 'size', expected: `${source.size} bytes`, measured: `${target.size} bytes` };
   }
-  if (!deep && isPlainMd5(source.etag) && isPlainMd5(target.etag)) {
-    return source.etag === target.etag
-      ? { equal: true, proof: 'md5-etags', md5: source.etag, sha256: null }
-      : { equal: false, reason: 'MD5', expected: source.etag, measured: target.etag };
+  const sourceMd5 = deep ? null : await md5Of(stores.from, source);
+  const targetMd5 = sourceMd5 === null ? null : await md5Of(stores.to, target);
+  if (sourceMd5 !== null && targetMd5 !== null) {
+    return sourceMd5 === targetMd5
+      ? { equal: true, proof: 'md5-etags', md5: sourceMd5, sha256: null }
+      : { equal: false, reason: 'MD5', expected: sourceMd5, measured: targetMd5 };
   }
   // Hashes of hashes, which only the same bytes in the same parts share.
   if (!deep && partsOf(source.etag) !== null && source.etag === target.etag)
@@ -39,16 +41,21 @@ export async function compareObject(
   const measured = await hashObject(stores.to, key, signal, deep ? null : source.etag);
   if (measured === null) return { equal: false, reason: 'gone', expected: `${source.size} bytes`, measured: NOTHING };
   const { md5, sha256 } = measured;
-  if (!deep && isPlainMd5(source.etag)) {
-    return source.etag === md5
+  if (sourceMd5 !== null) {
+    return sourceMd5 === md5
       ? { equal: true, proof: 'md5-of-target', md5, sha256 }
-      : { equal: false, reason: 'MD5', expected: source.etag, measured: md5 };
+      : { equal: false, reason: 'MD5', expected: sourceMd5, measured: md5 };
   }
   if (measured.composites.includes(source.etag)) return { equal: true, proof: 'composite-etag-of-target', md5, sha256 };
   const expected = await hashObject(stores.from, key, signal, null);
   return expected?.sha256 === sha256
     ? { equal: true, proof: 'sha256-of-both', md5, sha256 }
     : { equal: false, reason: 'SHA-256', expected: expected?.sha256 ?? NOTHING, measured: sha256 };
+}
+
+/** The MD5 of the bytes, where the store tells it without sending them. */
+async function md5Of(store: ObjectStore, { key, etag }: ObjectHead): Promise<string | null> {
+  return isPlainMd5(etag) ? etag : ((await store.md5?.(key)) ?? null);
 }
 
 /** Reads an object once; `composites` are the ETags it would have if uploaded in as many parts as `likeEtag` names. */

@@ -45,6 +45,15 @@ export interface CopyOptions {
   readonly unsure?: 'times' | 'bytes';
   /** Leaves alone what differs and is newer in the target. */
   readonly keepNewer?: boolean;
+  /** Why the target cannot hold such a key; `null` when it can. What it cannot hold has failed without a call. */
+  readonly refuses?: (key: string) => string | null;
+  /** Told of each object that could not be copied. With it the result's `failed` stays empty, however many there are. */
+  readonly onFailed?: (failure: CopyFailure) => Promise<void> | void;
+}
+
+export interface CopyFailure {
+  readonly key: string;
+  readonly reason: string;
 }
 
 export interface CopyResult {
@@ -58,7 +67,7 @@ export interface CopyResult {
   readonly keptNewer: readonly string[];
   /** Of `concurrency`, the fewest that the stores' throttling left at a time. */
   readonly fewestAtOnce: number;
-  readonly failed: readonly { readonly key: string; readonly reason: string }[];
+  readonly failed: readonly CopyFailure[];
 }
 
 /** What the listings alone say of one object. */
@@ -92,7 +101,8 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     buffers: createBuffers(MEMORY_BYTES),
     bandwidth: createBandwidth(options.bytesPerSecond),
   };
-  const failed: { key: string; reason: string }[] = [];
+  const failed: CopyFailure[] = [];
+  const tellFailed = options.onFailed ?? ((failure: CopyFailure) => void failed.push(failure));
   const keptNewer: string[] = [];
   let [copied, bytes, present, gone] = [0, 0, 0, 0];
 
@@ -109,7 +119,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
       }
     } catch (error) {
       if (!(error instanceof ObjectFailed)) throw error;
-      failed.push({ key, reason: errorText(error.cause) });
+      await tellFailed({ key, reason: errorText(error.cause) });
       stop.failed(key, error.cause);
     }
     progress.finished();
@@ -119,7 +129,11 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     const need = await settle(options, pair.from, pair.to);
     if (need === 'present') present++;
     else if (need === 'keep-newer') keptNewer.push(pair.key);
-    else await copy(pair.from);
+    else {
+      const refused = options.refuses?.(pair.key) ?? null;
+      if (refused === null) await copy(pair.from);
+      else await tellFailed({ key: pair.key, reason: refused });
+    }
   }
 
   const counting = countWhile(options, progress.expect);

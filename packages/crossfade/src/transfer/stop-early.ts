@@ -11,6 +11,8 @@ const CREDENTIALS = new Set([
   'RequestTimeTooSkewed',
 ]);
 const FULL = new Set(['QuotaExceeded', 'StorageFull', 'InsufficientStorage', 'XMinioStorageFull']);
+/** Errors of the system after which no other file can be written either. */
+const DISK: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 /** Failures one after the other, with no success between them, that are taken for a failure of all. */
 const MOST_IN_A_ROW = 100;
 
@@ -21,6 +23,7 @@ export class TransferStopped extends Error {
 
 /** Why no other object will fare better, and what to do; `null` when only this one may be concerned. */
 export function reasonToStop(error: unknown): string | null {
+  if (error instanceof Error && 'code' in error && DISK.has(error.code)) return 'nothing more can be written there';
   if (!(error instanceof ProviderError)) return null;
   const { status, code, provider } = error;
   if (status === 401 || (code !== null && CREDENTIALS.has(code)))

@@ -24,6 +24,9 @@ export interface Mismatch {
   readonly measured: string;
 }
 
+export type VerifyFinding =
+  { readonly kind: 'missing' | 'extra'; readonly key: string } | ({ readonly kind: 'different' } & Mismatch);
+
 export interface VerifyOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
@@ -37,6 +40,8 @@ export interface VerifyOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Told of each verified object: what a manifest is written from. */
   readonly onVerified?: (object: VerifiedObject) => Promise<void> | void;
+  /** Told of each object that is not as it should be. With it the result's lists stay empty, however many there are. */
+  readonly onFinding?: (finding: VerifyFinding) => Promise<void> | void;
   readonly signal: AbortSignal;
 }
 
@@ -64,13 +69,21 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
   const missing: string[] = [];
   const extra: string[] = [];
   let [objects, bytes, verified] = [0, 0, 0];
+  const tell = options.onFinding ?? collect;
+
+  function collect(finding: VerifyFinding): void {
+    if (finding.kind === 'different') {
+      const { key, reason, expected, measured } = finding;
+      mismatched.push({ key, reason, expected, measured });
+    } else (finding.kind === 'missing' ? missing : extra).push(finding.key);
+  }
 
   async function* sourcePairs(): AsyncGenerator<{ source: ObjectHead; target: ObjectHead | null }> {
     const pairs = mergeListings(listRange(from, range), listRange(to, range));
     for await (const { key, from: source, to: target } of pairs) {
       signal.throwIfAborted();
       if (!filter(key)) continue;
-      if (source === null) extra.push(key);
+      if (source === null) await tell({ kind: 'extra', key });
       else yield { source, target };
     }
   }
@@ -87,9 +100,15 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
     const { key } = source;
     objects++;
     bytes += source.size;
-    if (target === null) missing.push(key);
+    if (target === null) await tell({ kind: 'missing', key });
     else if (!comparison.equal)
-      mismatched.push({ key, reason: comparison.reason, expected: comparison.expected, measured: comparison.measured });
+      await tell({
+        kind: 'different',
+        key,
+        reason: comparison.reason,
+        expected: comparison.expected,
+        measured: comparison.measured,
+      });
     else {
       verified++;
       const { md5, sha256, proof } = comparison;

@@ -1,0 +1,235 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ObjectStore } from '../providers/providers.ts';
+import { createObjectStore } from '../providers/s3/object-store.ts';
+import { encodeKey } from '../providers/s3/sigv4.ts';
+import { createStorageRest } from '../providers/supabase/storage-rest.ts';
+import type { Env, RolloutConfig, StoreConfig } from '../rollout/config.ts';
+import { createFolderStore } from '../transfer/folder-store.ts';
+import {
+  LOCATION_FORMS,
+  LocationError,
+  overlap,
+  parseLocation,
+  refusedBy,
+  type Location,
+  type Place,
+} from '../transfer/location.ts';
+import { prefixedStore } from '../transfer/prefixed-store.ts';
+import { readEnvironment } from './environment-file.ts';
+import { DEFAULT_CONFIG, loadConfig } from './load-config.ts';
+import type { CommandFlags } from './main.ts';
+import { demandFolder } from './open-folder.ts';
+import { UserError } from './user-error.ts';
+
+/** One side of a transfer. */
+export interface OpenLocation {
+  /** As it was written. */
+  readonly text: string;
+  /** Keys are relative to the location. */
+  readonly store: ObjectStore;
+  readonly place: Place;
+  /** Why it cannot hold such a key; `null` when it can. */
+  refuses(key: string): string | null;
+  /** The calls that would put an object there, in so many parts; 1 for an object that goes up whole. */
+  putCalls(key: string, parts: number): readonly { readonly method: string; readonly path: string }[];
+  close(): Promise<void>;
+}
+
+export interface OpenLocations {
+  readonly locations: readonly OpenLocation[];
+  /** `null` when no location needed it. */
+  readonly config: RolloutConfig | null;
+  readonly concurrency: number;
+  close(): Promise<void>;
+}
+
+export interface Opening {
+  readonly flags: CommandFlags;
+  /** Locations as written, and what is done there; a store that is written may not be one that is read. */
+  readonly wanted: readonly { readonly text: string; readonly use: 'read' | 'write' }[];
+  /** Only keys that begin with it. */
+  readonly prefix: string;
+  readonly concurrency: number | null;
+  /** Told of what lies in a folder that is read and is no object. */
+  readonly onSkipped: (path: string, reason: string) => void;
+}
+
+const DEFAULT_CONCURRENCY = 12;
+const DEFAULT_PART_BYTES = 16 * 1024 * 1024;
+
+interface Limits {
+  readonly connections: number;
+  readonly partSizeBytes: number;
+}
+
+/** Opens the two sides of a transfer, or one. @throws UserError that says what to write instead, or which variable to set */
+export async function openLocations(opening: Opening): Promise<OpenLocations> {
+  const { flags, wanted } = opening;
+  const parsed = wanted.map(({ text, use }) => ({ text, use, location: readLocation(text) }));
+  const env = await readEnvironment(flags.env);
+  const needed = flags.config !== undefined || parsed.some(({ location }) => location.kind === 'named');
+  const config = needed ? await loadConfig(flags.config ?? DEFAULT_CONFIG, env) : null;
+  const concurrency = opening.concurrency ?? config?.transfer.concurrency ?? DEFAULT_CONCURRENCY;
+  const limits = { connections: concurrency * 2, partSizeBytes: config?.transfer.partSizeBytes ?? DEFAULT_PART_BYTES };
+  const locations: OpenLocation[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(locations.map((one) => one.close()));
+  };
+  try {
+    for (const { text, use, location } of parsed) {
+      const store = location.kind === 'named' ? namedStore(location.name, config) : storeOf(location, env);
+      const prefix = location.kind === 'folder' ? '' : location.prefix;
+      locations.push(await openStore({ text, use, store, prefix, limits, opening }));
+    }
+    const [from, to] = locations;
+    if (from !== undefined && to !== undefined && overlap(from.place, to.place))
+      throw new UserError(
+        'CROSSFADE_LOCATIONS_OVERLAP',
+        from.place.path === to.place.path
+          ? `${from.text} and ${to.text} are the same place`
+          : `${from.text} and ${to.text} lie in each other`,
+        'name two places of which neither holds the other',
+      );
+    return { locations, config, concurrency, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function readLocation(text: string): Location {
+  try {
+    return parseLocation(text, process.cwd());
+  } catch (error) {
+    if (error instanceof LocationError) throw new UserError('CROSSFADE_LOCATION_INVALID', error.message, error.hint);
+    throw error;
+  }
+}
+
+/** A store of the config, by the name that the location calls it. */
+function namedStore(name: string, config: RolloutConfig | null): StoreConfig {
+  if (config === null) throw new Error('a named store needs the config');
+  const { production, staging } = config.environments;
+  const { r2 } = config.cloudflare;
+  const { bucket, url, serviceKey } = production.supabase;
+  const known: Readonly<Record<string, StoreConfig>> = {
+    ...config.transfer.stores,
+    legacy: { kind: 's3', ...production.supabase.s3, bucket },
+    'legacy-rest': { kind: 'supabase', url, serviceKey, bucket },
+    production: { kind: 's3', ...r2, bucket: production.worker.bucket },
+    staging: { kind: 's3', ...r2, bucket: staging.worker.bucket },
+  };
+  const store = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (store !== undefined) return store;
+  throw new UserError(
+    'CROSSFADE_LOCATION_UNKNOWN',
+    `there is no store ${JSON.stringify(name)}; there are: ${Object.keys(known).toSorted().join(', ')}`,
+    `add it to transfer.stores of the config, or ${LOCATION_FORMS}`,
+  );
+}
+
+/** What the environment says of a bucket, by the names that AWS's own tools read. */
+function storeOf(location: Exclude<Location, { kind: 'named' }>, env: Env): StoreConfig {
+  if (location.kind === 'folder') return location;
+  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? '';
+  const named = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'];
+  const accessKeyId = env['AWS_ACCESS_KEY_ID'] ?? '';
+  const secretAccessKey = env['AWS_SECRET_ACCESS_KEY'] ?? '';
+  const unset = Object.entries({
+    AWS_ACCESS_KEY_ID: accessKeyId,
+    AWS_SECRET_ACCESS_KEY: secretAccessKey,
+    AWS_REGION: region,
+  })
+    .filter(([, value]) => value === '')
+    .map(([variable]) => variable);
+  if (unset.length > 0)
+    throw new UserError(
+      'CROSSFADE_CREDENTIALS_MISSING',
+      `s3://${location.bucket} needs ${unset.join(', ')}`,
+      'set them in the environment or the file of --env (and AWS_ENDPOINT_URL_S3 for a store that is not AWS), or name a store in transfer.stores of the config',
+    );
+  const endpoint = named ?? `https://s3.${region}.amazonaws.com`;
+  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
+    throw new UserError(
+      'CROSSFADE_ENDPOINT_INVALID',
+      'AWS_ENDPOINT_URL_S3 is no http(s) address',
+      'set it to the address of the store',
+    );
+  return { kind: 's3', endpoint, region, accessKeyId, secretAccessKey, bucket: location.bucket };
+}
+
+interface Opened {
+  readonly text: string;
+  readonly use: 'read' | 'write';
+  readonly store: StoreConfig;
+  readonly prefix: string;
+  readonly limits: Limits;
+  readonly opening: Opening;
+}
+
+async function openStore({ text, use, store, prefix, limits, opening }: Opened): Promise<OpenLocation> {
+  if (store.kind === 'folder') {
+    const path = await demandFolder(resolve(store.path, prefix), use);
+    const folder = createFolderStore({
+      path,
+      label: text,
+      ...(use === 'read' ? { onSkipped: opening.onSkipped } : {}),
+    });
+    return {
+      text,
+      store: prefixedStore(folder, '', opening.prefix),
+      place: { root: 'folders', path: path.endsWith('/') ? path : `${path}/` },
+      refuses: (key) => refusedBy('folder', key),
+      putCalls: (key) => [{ method: 'PUT', path: pathToFileURL(resolve(path, `./${key}`)).href }],
+      close: async () => {},
+    };
+  }
+  const label = `${text.split('/')[0] === 's3:' ? 's3' : store.kind}:${store.bucket}`;
+  if (store.kind === 'supabase') {
+    if (use === 'write')
+      throw new UserError(
+        'CROSSFADE_LOCATION_READ_ONLY',
+        `${text} is read over REST and cannot be written`,
+        'write to it over S3: name its endpoint and keys in the config',
+      );
+    const rest = createStorageRest({ ...store, label, connections: limits.connections });
+    return {
+      text,
+      store: prefixedStore(rest, prefix, opening.prefix),
+      place: placeOf(store.url, store.bucket, prefix),
+      refuses: (key) => refusedBy('supabase', `${prefix}${key}`),
+      putCalls: () => [],
+      close: () => rest.close(),
+    };
+  }
+  const bucket = createObjectStore({ ...store, label, ...limits });
+  const endpoint = new URL(store.endpoint);
+  const isSupabase = endpoint.pathname.replace(/\/$/, '').endsWith('/storage/v1/s3');
+  const root = `${endpoint.href.replace(/\/$/, '')}/${store.bucket}`;
+  return {
+    text,
+    store: prefixedStore(bucket, prefix, opening.prefix),
+    place: placeOf(store.endpoint, store.bucket, prefix),
+    refuses: (key) => refusedBy(isSupabase ? 'supabase' : 's3', `${prefix}${key}`),
+    putCalls: (key, parts) => s3Calls(`${root}/${encodeKey(`${prefix}${key}`)}`, parts),
+    close: () => bucket.close(),
+  };
+}
+
+/** REST and S3 of one Supabase project are one place. */
+function placeOf(address: string, bucket: string, prefix: string): Place {
+  return { root: `${new URL(address).origin}/${bucket}`, path: prefix };
+}
+
+function s3Calls(url: string, parts: number): { method: string; path: string }[] {
+  if (parts === 1) return [{ method: 'PUT', path: url }];
+  return [
+    { method: 'POST', path: `${url}?uploads` },
+    ...Array.from({ length: parts }, (_, index) => ({
+      method: 'PUT',
+      path: `${url}?partNumber=${index + 1}&uploadId=…`,
+    })),
+    { method: 'POST', path: `${url}?uploadId=…` },
+  ];
+}

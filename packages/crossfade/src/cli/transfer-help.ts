@@ -1,0 +1,36 @@
+/** What `crossfade copy --help` and `crossfade verify --help` say. */
+export const TRANSFER_HELP = `crossfade copy FROM TO          every object of FROM is in TO, with its metadata, proven by its bytes
+crossfade verify FROM TO        what is missing, extra or different in TO; changes nothing
+crossfade verify TO --manifest FILE
+                                the same against a manifest, without asking the source
+
+FROM and TO are one of
+  legacy, production, staging   the config's stores; legacy-rest is legacy over REST, read only
+  NAME                          a store of transfer.stores in the config
+  s3://BUCKET                   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3 say which
+  ./folder, /srv/media, file:///srv/media
+each with a prefix behind it, as in legacy/users or s3://media/users; prefixes are whole folders of keys.
+Credentials come from the environment, the file of --env or the config, never from the command line.
+
+Both
+  --include GLOB, --exclude GLOB   which keys, may be said again: 'users/**', '*.wav' (in any folder)
+  --prefix TEXT                 only keys that begin so, below the location
+  --concurrency N               objects at once (default: the config's, or 12)
+  --manifest FILE               writes one JSON line for each proven object
+  --report FILE                 all that is not as it should be, one JSON line each
+                                (default: in .crossfade/transfer, when there is any)
+  --json, --env FILE, --config FILE
+copy
+  --bandwidth RATE              bytes a second at most: 500K, 10M, 1G
+  --dry-run                     prints the calls that would put the objects, makes none
+  --until-caught-up             copies on until TO is at most --max-lag SECONDS behind what changes in FROM
+                                (default: transfer.maxLagSeconds, or 30)
+  --no-verify                   does not prove the target afterwards
+verify
+  --deep                        reads both sides, whatever checksums they name
+  --repair                      copies again what is missing or different, and verifies it again; deletes nothing
+
+Nothing is deleted anywhere. Ctrl-C ends in order; run again, a command goes on with what is still missing.
+Exit codes: 0 done and all proven, 1 something is missing, different or failed, 2 the command or config is wrong,
+4 a store could not be reached, 130 interrupted
+`;

@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { copyUntil } from './copy-until.ts';
+import { memoryStore } from './fixtures/memory-store.ts';
+import { measureLag } from './pending.ts';
+
+const { signal } = new AbortController();
+const secondsAgo = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString();
+
+describe('the lag', () => {
+  it('is the age of the oldest change that the target lacks', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    for (const one of [from, to]) one.place('there', 'same');
+    expect(await measureLag({ from, to, signal })).toEqual({ pending: 0, seconds: 0 });
+    from.place('new', 'x', { lastModified: secondsAgo(20) });
+    from.place('overwritten', 'after', { lastModified: secondsAgo(90) });
+    to.place('overwritten', 'before', { lastModified: secondsAgo(300) });
+    const lag = await measureLag({ from, to, signal });
+    expect(lag.pending).toBe(2);
+    expect(lag.seconds).toBeGreaterThanOrEqual(90);
+    expect(lag.seconds).toBeLessThan(95);
+    expect((await measureLag({ from, to, signal, filter: (key) => key === 'new' })).pending).toBe(1);
+  });
+});
+
+describe('a copy until it has caught up', () => {
+  it('takes what is uploaded while it runs, and ends when the lag is within its bound', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    from.place('a', 'x', { lastModified: secondsAgo(100) });
+    let uploads = 0;
+    from.onGet = () => {
+      if (uploads < 3) from.place(`late-${uploads++}`, 'y', { lastModified: secondsAgo(50) });
+      return null;
+    };
+    const lags: number[] = [];
+    const result = await copyUntil({ from, to, concurrency: 1, signal }, 10, (seconds) => lags.push(seconds));
+    expect(result).toMatchObject({ caughtUp: true, copied: 4, passes: 4, lagSeconds: 0 });
+    expect([...to.objects.keys()].sort()).toEqual([...from.objects.keys()].sort());
+    expect(lags.slice(0, 3).every((seconds) => seconds >= 50)).toBe(true);
+  });
+
+  it('is content with a change that is younger than the bound', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    from.place('a', 'x', { lastModified: secondsAgo(100) });
+    from.onGet = () => {
+      from.place('young', 'y', { lastModified: secondsAgo(1) });
+      return null;
+    };
+    expect(await copyUntil({ from, to, concurrency: 1, signal }, 10)).toMatchObject({ caughtUp: true, passes: 1 });
+    expect(to.objects.has('young')).toBe(false);
+  });
+
+  it('gives up when changes come faster than they are copied', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    let uploads = 0;
+    const upload = (): void => from.place(`a-${uploads++}`, 'x', { lastModified: secondsAgo(100 + uploads) });
+    upload();
+    from.onGet = () => {
+      upload();
+      return null;
+    };
+    expect(await copyUntil({ from, to, concurrency: 1, signal }, 10)).toMatchObject({ caughtUp: false, passes: 4 });
+  });
+
+  it('does not wait for what the target cannot hold', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    from.place('a', 'x', { lastModified: secondsAgo(100) });
+    from.place('strange', 'x', { lastModified: secondsAgo(100) });
+    const failed: string[] = [];
+    const refuses = (key: string): string | null => (key === 'strange' ? 'no such key' : null);
+    const options = {
+      from,
+      to,
+      concurrency: 1,
+      signal,
+      refuses,
+      onFailed: ({ key }: { key: string }) => void failed.push(key),
+    };
+    expect(await copyUntil(options, 10)).toMatchObject({ caughtUp: true, copied: 1, passes: 1 });
+    expect(failed).toEqual(['strange']);
+  });
+});

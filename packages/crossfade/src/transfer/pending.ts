@@ -1,0 +1,39 @@
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { needOf } from './copy.ts';
+import { mergeListings } from './merge-listings.ts';
+
+export interface PendingOptions {
+  readonly from: ObjectStore;
+  readonly to: ObjectStore;
+  readonly filter?: (key: string) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What a copy would take across now, by the two listings alone. */
+export async function* pendingObjects({ from, to, filter, signal }: PendingOptions): AsyncGenerator<ObjectHead> {
+  for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+    signal.throwIfAborted();
+    if (source === null || (filter !== undefined && !filter(key))) continue;
+    const need = needOf(source, target);
+    // As the copy settles it: the newer one is taken to be right, and the verification makes that good.
+    const older = target === null || Date.parse(target.lastModified) <= Date.parse(source.lastModified);
+    if (need === 'copy' || (need === 'unsure' && older)) yield source;
+  }
+}
+
+export interface Lag {
+  readonly pending: number;
+  /** Age of the oldest change in the source that the target lacks, s; 0 when it lacks none. */
+  readonly seconds: number;
+}
+
+/** How far the target is behind, by the times that the source notes of its changes. */
+export async function measureLag(options: PendingOptions): Promise<Lag> {
+  let pending = 0;
+  let oldest = Infinity;
+  for await (const { lastModified } of pendingObjects(options)) {
+    pending++;
+    oldest = Math.min(oldest, Date.parse(lastModified));
+  }
+  return { pending, seconds: pending === 0 ? 0 : Math.max(0, (Date.now() - oldest) / 1000) };
+}

@@ -1,0 +1,56 @@
+import type { ObjectBody, ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { takesParts } from '../providers/store-abilities.ts';
+
+/**
+ * The objects of a store below `base`, as a store of its own: keys are what comes after it. Only those that then begin
+ * with `only` are listed.
+ */
+export function prefixedStore(store: ObjectStore, base: string, only = ''): ObjectStore {
+  if (base === '' && only === '') return store;
+  const relative = <Head extends ObjectHead>(head: Head): Head => ({ ...head, key: head.key.slice(base.length) });
+  const { md5, read } = store;
+  const within = <Upload extends { readonly key: string }>(upload: Upload): Upload => ({
+    ...upload,
+    key: `${base}${upload.key}`,
+  });
+  // A copy within the store names keys on both sides as the store has them: it is for whole stores.
+  const { identity: _identity, putCopy: _putCopy, ...able } = store;
+  return {
+    ...(base === '' ? store : able),
+    label: base === '' ? store.label : `${store.label}/${base}`,
+    async *list(prefix = '', after = '') {
+      if (!prefix.startsWith(only) && !only.startsWith(prefix)) return;
+      const longer = prefix.length > only.length ? prefix : only;
+      for await (const head of store.list(`${base}${longer}`, after === '' ? '' : `${base}${after}`))
+        yield relative(head);
+    },
+    async head(key) {
+      const found = await store.head(`${base}${key}`);
+      return found === null ? null : relative(found);
+    },
+    async get(key, range): Promise<ObjectBody | null> {
+      const found = await store.get(`${base}${key}`, range);
+      return found === null ? null : relative(found);
+    },
+    put: (key, ...object) => store.put(`${base}${key}`, ...object),
+    delete: (key) => store.delete(`${base}${key}`),
+    ...(md5 === undefined ? {} : { md5: (key) => md5(`${base}${key}`) }),
+    ...(read === undefined
+      ? {}
+      : {
+          read: async (key, ...wanted) => {
+            const found = await read(`${base}${key}`, ...wanted);
+            return found === null ? null : relative(found);
+          },
+        }),
+    ...(takesParts(store)
+      ? {
+          createUpload: (key, meta) => store.createUpload(`${base}${key}`, meta),
+          putPart: (upload, ...part) => store.putPart(within(upload), ...part),
+          publishUpload: (upload, ...whole) => store.publishUpload(within(upload), ...whole),
+          deleteUpload: (upload) => store.deleteUpload(within(upload)),
+          listUploads: (key) => store.listUploads(`${base}${key}`),
+        }
+      : {}),
+  };
+}
