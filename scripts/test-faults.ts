@@ -1,10 +1,11 @@
 // `npm run test:faults`: staging is broken on purpose, once for each of its promises; vendors fail at each call; the
-// controller is killed. With `--every-kill-point` (`npm run test:crashes`), only the last, at every point there is.
+// controller is killed, and so are a copy's workers and servers. With `--every-kill-point` (`npm run test:crashes`),
+// only the last two, at every point there is and a hundred times.
 import { spawnSync } from 'node:child_process';
 
 const [first, ...rest] = process.argv.slice(2);
 const every = first === '--every-kill-point';
-const args = every ? ['crashes.faults.ts', ...rest] : process.argv.slice(2);
+const args = every ? ['crashes.faults.ts', 'kills.faults.ts', ...rest] : process.argv.slice(2);
 const { status } = spawnSync('vitest', ['run', '--config', 'vitest.faults.config.ts', ...args], {
   stdio: 'inherit',
   env: { ...process.env, ...(every ? { CROSSFADE_KILL_POINTS: 'all' } : {}) },

@@ -36,6 +36,9 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
                                 what the process that drives the rollout is told, from any machine
   crossfade approve GATE        signs for a gate's evidence as it is now
       --as NAME  --note TEXT    who says so, and why
+  crossfade worker              copies along with the other machines on the same DATABASE_URL, until Ctrl-C
+      --once                    until nothing is left
+      --concurrency N           objects on their way at once
   crossfade rollback immediate | dns | full | data
                                 takes production back by hand
   crossfade copy FROM TO        every object of FROM is in TO, proven by its bytes; run again, it goes on
@@ -89,6 +92,7 @@ const OPTIONS = {
   'max-lag': { type: 'string' },
   deep: { type: 'boolean' },
   repair: { type: 'boolean' },
+  once: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -138,6 +142,8 @@ async function main(): Promise<number> {
       return (await import('./phase-command.ts')).phaseCommand(command, values);
     case 'rollback':
       return (await import('./rollback-command.ts')).rollbackCommand(rest[0], values);
+    case 'worker':
+      return (await import('./worker-command.ts')).workerCommand(values);
     case 'hold':
     case 'abort':
       return (await import('./decide-command.ts')).decideCommand(command, values);

@@ -21,16 +21,8 @@ export async function openManifest(file: string): Promise<Manifest> {
   // One write after the other: each resolves for its own row, and an error reaches whoever wrote it.
   let last: Promise<unknown> = Promise.resolve();
   return {
-    write({ key, size, etag, md5, sha256, verifiedBy }) {
-      const row = {
-        key,
-        size,
-        etag,
-        ...(md5 === null ? {} : { md5 }),
-        ...(sha256 === null ? {} : { sha256 }),
-        verifiedBy,
-      };
-      const line = `${JSON.stringify(row)}\n`;
+    write(object) {
+      const line = manifestLine(object);
       const written = last.then(async () => {
         await handle.appendFile(line);
         hash.update(line);
@@ -47,4 +39,10 @@ export async function openManifest(file: string): Promise<Manifest> {
       return { rows, sha256: hash.digest('hex') };
     },
   };
+}
+
+/** One row as it stands in the file, with its line break. */
+export function manifestLine({ key, size, etag, md5, sha256, verifiedBy }: VerifiedObject): string {
+  const row = { key, size, etag, ...(md5 === null ? {} : { md5 }), ...(sha256 === null ? {} : { sha256 }), verifiedBy };
+  return `${JSON.stringify(row)}\n`;
 }

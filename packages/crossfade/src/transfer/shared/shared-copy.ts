@@ -1,0 +1,131 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { Pool } from 'pg';
+import { createTransferTables } from './shared-tables.ts';
+import { writeManifest } from './shared-manifest.ts';
+import { readProgress, type SharedProgress } from './shared-progress.ts';
+import {
+  TRANSFER_DEFAULTS,
+  type FailedObject,
+  type KeyFilter,
+  type OpenStore,
+  type TransferOptions,
+} from './shared-transfer.ts';
+import { beginTransfer, endTransfer, readResults } from './transfers.ts';
+import { runWorker } from './worker.ts';
+
+export interface SharedCopyOptions {
+  /** Postgres that all workers share. */
+  readonly databaseUrl: string;
+  /** Names of locations, as every worker's config knows them. */
+  readonly from: string;
+  readonly to: string;
+  readonly options?: Partial<TransferOptions>;
+  readonly openStore: OpenStore;
+  readonly filter?: KeyFilter;
+  /** Objects on their way at once, for this process's own part in it. */
+  readonly concurrency: number;
+  /** Whether this process copies too; otherwise it only waits for the workers. Default `true`. */
+  readonly takesPart?: boolean;
+  /** File that the manifest is written to. */
+  readonly manifest?: string;
+  readonly onProgress?: (progress: SharedProgress) => void;
+  readonly onTrouble?: (text: string) => void;
+  readonly leaseMs?: number;
+  readonly signal: AbortSignal;
+}
+
+export interface SharedCopyResult {
+  readonly transfer: string;
+  /** Whether it was under way already. */
+  readonly joined: boolean;
+  /** Objects of the source and their bytes, and those of them that the target was proven to hold. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly verified: number;
+  readonly copied: number;
+  readonly copiedBytes: number;
+  readonly extra: number;
+  readonly failed: number;
+  /** The first of them. */
+  readonly failures: readonly FailedObject[];
+}
+
+const POLL_MS = 500;
+const MOST_NAMED = 100;
+
+/**
+ * Begins a transfer that all workers share, or joins the one with the same ends and options that is under way, and
+ * waits for its end. Killed and run again, it goes on with it; the workers do so meanwhile. The result is complete
+ * when `failed` is 0. Throws the signal's reason, `ProviderError` when one of the ends cannot be listed from here.
+ */
+export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopyResult> {
+  const { databaseUrl, from, to, signal, openStore } = copy;
+  const options = { ...TRANSFER_DEFAULTS, ...copy.options };
+  await canBeListed(openStore, from);
+  await canBeListed(openStore, to);
+  const pool = new Pool({ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 5000 });
+  // An idle connection that breaks is no loss; whoever asks next gets a new one or the error.
+  pool.on('error', () => {});
+  const ended = new AbortController();
+  try {
+    await createTransferTables(pool);
+    const { transfer, joined } = await beginTransfer(pool, { from, to, options });
+    const over = AbortSignal.any([signal, ended.signal]);
+    const part = copy.takesPart === false ? null : runWorker({ ...workerPart(copy), once: false, signal: over });
+    const whole = waitForEnd(pool, transfer.id, copy).finally(() => ended.abort());
+    // The worker ends by itself only when it cannot go on.
+    await (part === null ? whole : Promise.race([whole, part.then(() => whole)]));
+    await part;
+    const results = (await readResults(pool, transfer.id)).map(({ result }) => result);
+    if (copy.manifest !== undefined) await writeManifest(pool, transfer.id, copy.manifest);
+    await endTransfer(pool, transfer.id);
+    const sum = (of: (one: (typeof results)[number]) => number): number =>
+      results.reduce((total, one) => total + of(one), 0);
+    return {
+      transfer: transfer.id,
+      joined,
+      objects: sum((one) => one.objects),
+      bytes: sum((one) => one.bytes),
+      verified: sum((one) => one.verified),
+      copied: sum((one) => one.copied),
+      copiedBytes: sum((one) => one.copiedBytes),
+      extra: sum((one) => one.extra),
+      failed: sum((one) => one.failed),
+      failures: results.flatMap((one) => one.failures).slice(0, MOST_NAMED),
+    };
+  } finally {
+    ended.abort();
+    await pool.end();
+  }
+}
+
+function workerPart({ databaseUrl, openStore, filter, concurrency, leaseMs, onTrouble }: SharedCopyOptions) {
+  return {
+    databaseUrl,
+    openStore,
+    concurrency,
+    ...(filter === undefined ? {} : { filter }),
+    ...(leaseMs === undefined ? {} : { leaseMs }),
+    ...(onTrouble === undefined ? {} : { onTrouble }),
+  };
+}
+
+/** What is wrong with a name, an address or a credential is better said before anything has begun. */
+async function canBeListed(openStore: OpenStore, location: string): Promise<void> {
+  const store = await openStore(location);
+  try {
+    for await (const _first of store.list()) break;
+  } finally {
+    await store.close();
+  }
+}
+
+async function waitForEnd(pool: Pool, transfer: string, { signal, onProgress }: SharedCopyOptions): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const progress = await readProgress(pool, transfer);
+    onProgress?.(progress);
+    if (!progress.planning && progress.done + progress.failed === progress.partitions) return;
+    await wait(POLL_MS, null, { signal });
+  }
+}
