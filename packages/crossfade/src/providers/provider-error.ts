@@ -53,8 +53,12 @@ export class ProviderError extends Error {
   }
 }
 
+/** What a vendor has not built it will not have built at the next attempt. */
+const NOT_IMPLEMENTED = 501;
+
 function isPassing(status: number | null): boolean {
-  return status !== null && (status === 408 || status === 425 || status === 429 || status >= 500);
+  if (status === null || status === NOT_IMPLEMENTED) return false;
+  return status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
 function hintFor(status: number | null, reached: boolean): string | null {

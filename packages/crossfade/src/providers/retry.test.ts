@@ -20,7 +20,7 @@ describe('retrying', () => {
     },
   );
 
-  it.each([400, 401, 403, 404, 409, 422])('does not ask again after %s', async (status) => {
+  it.each([400, 401, 403, 404, 409, 422, 501])('does not ask again after %s', async (status) => {
     let attempts = 0;
     const call = retrying(async () => {
       attempts++;
