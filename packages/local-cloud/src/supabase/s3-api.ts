@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { XMLParser } from 'fast-xml-parser';
 import * as v from 'valibot';
 import { sendObject } from './answer.ts';
+import { escapeXml as escape } from './escape-xml.ts';
 import type { NewObject, ObjectFiles, StoredObject } from './object-files.ts';
 import { verifySignature, type S3Keys } from './s3-signature.ts';
+import { createUnfinishedUploads } from './unfinished-uploads.ts';
 
 const PAGE = 1000;
 const parser = new XMLParser({ parseTagValue: false, isArray: (name) => name === 'Part' || name === 'Object' });
@@ -11,9 +13,6 @@ const completion = v.object({
   CompleteMultipartUpload: v.object({ Part: v.array(v.object({ PartNumber: v.string(), ETag: v.string() })) }),
 });
 const deletion = v.object({ Delete: v.object({ Object: v.array(v.object({ Key: v.string() })) }) });
-
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 function sendXml(response: ServerResponse, status: number, body: string, headers: Record<string, string> = {}): void {
   const text = `<?xml version="1.0" encoding="UTF-8"?>${body}`;
@@ -55,6 +54,8 @@ function newObject(request: IncomingMessage): NewObject {
 
 /** Supabase Storage's S3 protocol, path style, below `/storage/v1/s3`. Its keys pass every policy. */
 export function createS3Api(files: ObjectFiles, keys: S3Keys) {
+  const unfinished = createUnfinishedUploads();
+
   async function listObjects(response: ServerResponse, bucket: string, query: URLSearchParams): Promise<void> {
     const prefix = query.get('prefix') ?? '';
     const delimiter = query.get('delimiter') ?? '';
@@ -113,6 +114,8 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
     }
     if (!exists) return sendError(response, 404, 'NoSuchBucket', 'The specified bucket does not exist');
     if (request.method === 'HEAD') return void response.writeHead(200).end();
+    if (request.method === 'GET' && query.has('uploads'))
+      return sendXml(response, 200, unfinished.list(bucket, query.get('prefix') ?? ''));
     if (request.method === 'GET') return listObjects(response, bucket, query);
     if (request.method === 'POST' && query.has('delete')) {
       const parsed = v.safeParse(deletion, parser.parse(await bodyText(request)));
@@ -142,6 +145,7 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
   ): Promise<void> {
     if (request.method === 'POST' && query.has('uploads')) {
       const id = await files.beginMultipart(newObject(request));
+      unfinished.begin(id, bucket, name);
       return sendXml(
         response,
         200,
@@ -151,12 +155,16 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
     const id = query.get('uploadId') ?? '';
     if (!files.hasMultipart(id))
       return sendError(response, 404, 'NoSuchUpload', 'The specified multipart upload does not exist');
+    if (request.method === 'GET')
+      return sendXml(response, 200, unfinished.parts(id, Number(query.get('part-number-marker') ?? 0)));
     if (request.method === 'PUT') {
       const etag = await files.writePart(id, Number(query.get('partNumber')), request);
+      unfinished.part(id, Number(query.get('partNumber')), etag, Number(request.headers['content-length']));
       return void response.writeHead(200, { etag: `"${etag}"` }).end();
     }
     if (request.method === 'DELETE') {
       await files.abortMultipart(id);
+      unfinished.end(id);
       return void response.writeHead(204).end();
     }
     const parsed = v.safeParse(completion, parser.parse(await bodyText(request)));
@@ -168,6 +176,7 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
     const stored = await files.completeMultipart(bucket, name, id, parts);
     if (stored === null)
       return sendError(response, 400, 'InvalidPart', 'One or more of the specified parts could not be found');
+    unfinished.end(id);
     return sendXml(
       response,
       200,
