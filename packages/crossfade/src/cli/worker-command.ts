@@ -1,7 +1,5 @@
-import { createObjectStore } from '../providers/s3/object-store.ts';
-import type { RolloutConfig } from '../rollout/config.ts';
+import { keyFilter } from '../transfer/key-filter.ts';
 import type { SharedProgress } from '../transfer/shared/shared-progress.ts';
-import type { OpenedStore } from '../transfer/shared/shared-transfer.ts';
 import { runWorker } from '../transfer/shared/worker.ts';
 import { readEnvironment } from './environment-file.ts';
 import { EXIT } from './exit-codes.ts';
@@ -9,6 +7,7 @@ import { interruption } from './interruption.ts';
 import { DEFAULT_CONFIG, loadConfig } from './load-config.ts';
 import type { CommandFlags } from './main.ts';
 import { openRolloutDatabase } from './rollout-database.ts';
+import { openSharedStore } from './open-shared-store.ts';
 import { UserError } from './user-error.ts';
 
 const MIB = 1024 * 1024;
@@ -27,7 +26,8 @@ export async function workerCommand(flags: CommandFlags): Promise<number> {
   try {
     const result = await runWorker({
       databaseUrl: database.url,
-      openStore: (location) => openNamedStore(config, location, concurrency),
+      openStore: (location, use) => openSharedStore(flags, location, use, concurrency),
+      filter: ({ include, exclude }) => keyFilter(include, exclude) ?? undefined,
       concurrency,
       once: flags.once === true,
       onProgress: (id, progress) => say(workerLine(id, progress)),
@@ -51,38 +51,6 @@ function readConcurrency(text: string | undefined): number | null {
     'CROSSFADE_CONCURRENCY_INVALID',
     `--concurrency expects a whole number of at least 1, found ${JSON.stringify(text)}`,
     'crossfade worker --concurrency 16',
-  );
-}
-
-/** A store of the config by its name. @throws UserError for any other */
-export function openNamedStore(config: RolloutConfig, name: string, concurrency: number): OpenedStore {
-  const { production, staging } = config.environments;
-  const stores = new Map([
-    [
-      'legacy',
-      {
-        label: `supabase:${production.supabase.bucket}`,
-        ...production.supabase.s3,
-        bucket: production.supabase.bucket,
-      },
-    ],
-    [
-      'production',
-      { label: `r2:${production.worker.bucket}`, ...config.cloudflare.r2, bucket: production.worker.bucket },
-    ],
-    ['staging', { label: `r2:${staging.worker.bucket}`, ...config.cloudflare.r2, bucket: staging.worker.bucket }],
-  ]);
-  const store = stores.get(name);
-  if (store !== undefined)
-    return createObjectStore({
-      ...store,
-      connections: concurrency * 2,
-      partSizeBytes: config.transfer.partSizeBytes,
-    });
-  throw new UserError(
-    'CROSSFADE_LOCATION_UNKNOWN',
-    `the transfer's location ${JSON.stringify(name)} is not in this machine's config`,
-    `give this worker the config that crossfade copy --shared was called with; there are: ${[...stores.keys()].join(', ')}`,
   );
 }
 

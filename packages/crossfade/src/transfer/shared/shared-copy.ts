@@ -61,8 +61,8 @@ const MOST_NAMED = 100;
 export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopyResult> {
   const { databaseUrl, from, to, signal, openStore } = copy;
   const options = { ...TRANSFER_DEFAULTS, ...copy.options };
-  await canBeListed(openStore, from);
-  await canBeListed(openStore, to);
+  await canBeListed(openStore, from, 'read');
+  await canBeListed(openStore, to, 'write');
   const pool = new Pool({ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 5000 });
   // An idle connection that breaks is no loss; whoever asks next gets a new one or the error.
   pool.on('error', () => {});
@@ -111,8 +111,8 @@ function workerPart({ databaseUrl, openStore, filter, concurrency, leaseMs, onTr
 }
 
 /** What is wrong with a name, an address or a credential is better said before anything has begun. */
-async function canBeListed(openStore: OpenStore, location: string): Promise<void> {
-  const store = await openStore(location);
+async function canBeListed(openStore: OpenStore, location: string, use: 'read' | 'write'): Promise<void> {
+  const store = await openStore(location, use);
   try {
     for await (const _first of store.list()) break;
   } finally {

@@ -5,7 +5,7 @@ import type { ObjectStore } from '../../providers/providers.ts';
 export type OpenedStore = ObjectStore & { close(): Promise<void> };
 
 /** Opens a location by its name with this machine's own config and credentials: neither is ever in the database. */
-export type OpenStore = (location: string) => OpenedStore | Promise<OpenedStore>;
+export type OpenStore = (location: string, use: 'read' | 'write') => OpenedStore | Promise<OpenedStore>;
 
 /** What a transfer is, as every machine reads it from the database. Two with the same of it are the same transfer. */
 export interface TransferOptions {

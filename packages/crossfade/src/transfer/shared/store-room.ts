@@ -2,7 +2,7 @@ import type { OpenedStore, OpenStore } from './shared-transfer.ts';
 
 /** The stores that a worker has opened, each once. */
 export interface StoreRoom {
-  at(location: string): Promise<OpenedStore>;
+  at(location: string, use: 'read' | 'write'): Promise<OpenedStore>;
   close(): Promise<void>;
 }
 
@@ -10,9 +10,10 @@ export interface StoreRoom {
 export function createStoreRoom(open: OpenStore): StoreRoom {
   const opened = new Map<string, Promise<OpenedStore>>();
   return {
-    at(location) {
-      const known = opened.get(location) ?? Promise.resolve().then(() => open(location));
-      opened.set(location, known);
+    at(location, use) {
+      const name = `${use} ${location}`;
+      const known = opened.get(name) ?? Promise.resolve().then(() => open(location, use));
+      opened.set(name, known);
       return known;
     },
     async close() {

@@ -10,7 +10,7 @@ export interface Supervision {
   /** The engine's queue. */
   readonly queueName: string;
   readonly enqueue: (task: TaskId) => Promise<void>;
-  readonly storeAt: (location: string) => Promise<ObjectStore>;
+  readonly storeAt: (location: string, use: 'read') => Promise<ObjectStore>;
   readonly leaseMs: number;
   readonly signal: AbortSignal;
 }
@@ -43,7 +43,7 @@ export async function supervise(work: Supervision): Promise<void> {
       if (planned) continue;
       const { partitions, mostObjects } = options;
       const cut = { partitions, least: Math.min(LEAST_OBJECTS, mostObjects), signal: work.signal };
-      const ranges = await cutKeySpace(await work.storeAt(from), cut);
+      const ranges = await cutKeySpace(await work.storeAt(from, 'read'), cut);
       await plan(client, id, ranges);
     }
     await handOver(work);

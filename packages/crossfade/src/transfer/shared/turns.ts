@@ -63,7 +63,7 @@ export function createTurns(worker: {
 
   async function open(transfer: SharedTransfer): Promise<{ from: OpenedStore; to: OpenedStore }> {
     try {
-      const [from, to] = await Promise.all([stores.at(transfer.from), stores.at(transfer.to)]);
+      const [from, to] = await Promise.all([stores.at(transfer.from, 'read'), stores.at(transfer.to, 'write')]);
       return { from, to };
     } catch (error) {
       broken.abort(error);

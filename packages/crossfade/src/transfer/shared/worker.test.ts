@@ -15,6 +15,7 @@ const copied = v.object({
   verified: v.number(),
   copied: v.number(),
   failed: v.number(),
+  failures: v.unknown(),
 });
 let world: SharedWorld;
 let sent: Map<string, string>;
@@ -97,7 +98,13 @@ async function shareWith(count: number, during: (workers: ChildProcess[]) => Pro
 describe('machines that share one copy', () => {
   it.each([2, 4])('%d workers copy each their part, and each tells how fast; nothing is left out', async (count) => {
     const { result, got, shares, ends, rows } = await shareWith(count, async () => {});
-    expect(result).toMatchObject({ objects: sent.size, verified: sent.size, copied: sent.size, failed: 0 });
+    expect(result).toMatchObject({
+      objects: sent.size,
+      verified: sent.size,
+      copied: sent.size,
+      failed: 0,
+      failures: [],
+    });
     expect(shares).toBe(count);
     expect(got).toEqual(sent);
     expect(new Set(rows.map((row) => v.parse(v.object({ key: v.string() }), JSON.parse(row)).key)).size).toBe(
@@ -114,7 +121,7 @@ describe('machines that share one copy', () => {
       await arrived(OBJECTS / 3);
       first?.kill('SIGKILL');
     });
-    expect(result).toMatchObject({ objects: sent.size, verified: sent.size, failed: 0 });
+    expect(result).toMatchObject({ objects: sent.size, verified: sent.size, failed: 0, failures: [] });
     expect(got).toEqual(sent);
   });
 
@@ -128,7 +135,7 @@ describe('machines that share one copy', () => {
     });
     expect(ends[0]?.code).toBe(130);
     expect((await late)?.code).toBe(0);
-    expect(result).toMatchObject({ objects: sent.size, verified: sent.size, failed: 0 });
+    expect(result).toMatchObject({ objects: sent.size, verified: sent.size, failed: 0, failures: [] });
     expect(got).toEqual(sent);
   });
 });

@@ -1,0 +1,23 @@
+import type { OpenedStore } from '../transfer/shared/shared-transfer.ts';
+import type { CommandFlags } from './main.ts';
+import { openLocations } from './open-locations.ts';
+import { UserError } from './user-error.ts';
+
+/** Opens a location of a shared transfer with this machine's config and environment. @throws UserError as `openLocations` */
+export async function openSharedStore(
+  flags: CommandFlags,
+  text: string,
+  use: 'read' | 'write',
+  concurrency: number,
+): Promise<OpenedStore> {
+  const opened = await openLocations({ flags, wanted: [{ text, use }], prefix: '', concurrency, onSkipped() {} });
+  const [location] = opened.locations;
+  if (location === undefined) throw new Error(`${text} was not opened`);
+  if (location.place.root !== 'folders') return { ...location.store, close: () => opened.close() };
+  await opened.close();
+  throw new UserError(
+    'CROSSFADE_LOCATION_NOT_SHARED',
+    `${text} is a folder of this machine: other machines have another one, or none`,
+    'copy a folder without --shared',
+  );
+}
