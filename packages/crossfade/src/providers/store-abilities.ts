@@ -14,13 +14,13 @@ export interface PartUploads {
   /** Size of the parts, bytes, in which an object of `size` bytes goes up; `null` when it goes up whole. */
   partSizeFor(size: number): number | null;
   createUpload(key: string, meta: ObjectMeta): Promise<string>;
-  /** `md5`, hex, is what the store must say that it holds. Parts count from 1. */
-  putPart(upload: UploadId, number: number, bytes: Buffer, md5: string): Promise<void>;
+  /** Answers with the part's ETag; where that is an MD5 (hex), it must be this one. Parts count from 1. */
+  putPart(upload: UploadId, number: number, bytes: Buffer, md5: string): Promise<string>;
   /**
-   * Makes the object of its parts (their MD5s, hex, in order). When the answer is lost, the object is looked at
-   * before this is called a failure.
+   * Makes the object of its parts, named in order as the store named them. When the answer is lost, the object is
+   * looked at before this is called a failure.
    */
-  publishUpload(upload: UploadId, size: number, md5s: readonly string[]): Promise<{ etag: string }>;
+  publishUpload(upload: UploadId, size: number, etags: readonly string[]): Promise<{ etag: string }>;
   deleteUpload(upload: UploadId): Promise<void>;
   /** Unfinished uploads of a key, the latest first; none where the store cannot list them. */
   listUploads(key: string): Promise<readonly UnfinishedUpload[]>;

@@ -76,6 +76,13 @@ describe('an object in parts', () => {
     },
   );
 
+  it('is made of its parts as the store names them, which need not be by their MD5s', async () => {
+    s3.namesPart = (md5) => `part-${md5.slice(0, 8)}`;
+    s3.place('old/song', song);
+    expect(await copy()).toMatchObject({ copied: 1, failed: [] });
+    expect(stored()).toBe(hash('md5', song));
+  });
+
   it('leaves alone an upload that somebody else has begun in other parts', async () => {
     s3.place('old/song', song);
     s3.uploads.set('theirs', { path: 'new/song', headers: {}, parts: new Map([[1, randomBytes(6 * MIB)]]) });

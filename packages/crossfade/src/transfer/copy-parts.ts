@@ -47,9 +47,9 @@ export async function copyInParts(
   const upload = { key, id: resumed?.id ?? (await to.createUpload(key, keptMeta(source.meta, listed))) };
   try {
     const there = new Map(resumed?.parts.map(({ number, md5 }) => [number, md5]));
-    const { md5s, md5 } = await copyParts(tools, to, upload, listed, partSize, there, moved);
+    const { etags, md5 } = await copyParts(tools, to, upload, listed, partSize, there, moved);
     if (md5 !== null) expectSource(from, listed, md5);
-    const { etag } = await to.publishUpload(upload, size, md5s);
+    const { etag } = await to.publishUpload(upload, size, etags);
     return { key, size, etag, md5, sha256: null };
   } catch (error) {
     // What passes, or what an operator stops, is gone on with later. All else is worth nothing.
@@ -72,7 +72,7 @@ async function copyParts(
   partSize: number,
   there: ReadonlyMap<number, string>,
   moved: (bytes: number) => void,
-): Promise<{ md5s: string[]; md5: string | null }> {
+): Promise<{ etags: string[]; md5: string | null }> {
   const { size, etag, key } = listed;
   const { buffers, bandwidth, throttle, signal } = tools;
   const count = Math.ceil(size / partSize);
@@ -80,6 +80,8 @@ async function copyParts(
   const told = partsOf(etag) === count && candidatePartSizes(size, count).includes(partSize);
   const whole = isPlainMd5(etag) ? createHash('md5') : null;
   const md5s: string[] = [];
+  /** As the target names the parts: mostly by their MD5s. */
+  const etags: string[] = [];
   const failures: unknown[] = [];
   const underWay = new Set<Promise<void>>();
   let before: Promise<void> = Promise.resolve();
@@ -100,10 +102,11 @@ async function copyParts(
         whole.update(buffer);
       }
       read();
-      if (there.get(number) !== md5)
-        await throttle.run(async () => {
+      if (there.get(number) === md5) etags[number - 1] = md5;
+      else
+        etags[number - 1] = await throttle.run(() => {
           signal.throwIfAborted();
-          await to.putPart(upload, number, buffer, md5);
+          return to.putPart(upload, number, buffer, md5);
         });
       md5s[number - 1] = md5;
       reusable = true;
@@ -118,6 +121,7 @@ async function copyParts(
     const bytes = Math.min(partSize, size - (number - 1) * partSize);
     if (told && known !== undefined) {
       md5s[number - 1] = known;
+      etags[number - 1] = known;
       unread++;
       moved(bytes);
       continue;
@@ -138,5 +142,5 @@ async function copyParts(
   if (failures.length > 0) throw failures[0];
   if (unread > 0 && compositeEtagOf(md5s) !== etag)
     throw new Error(`parts of ${key} that were there are not the source's: they are thrown away`);
-  return { md5s, md5: whole?.digest('hex') ?? null };
+  return { etags, md5: whole?.digest('hex') ?? null };
 }

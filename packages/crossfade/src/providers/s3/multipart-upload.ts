@@ -37,16 +37,18 @@ async function uploadParts(
   size: number,
   partSize: number,
 ): Promise<string[]> {
-  const md5s: string[] = [];
+  const etags: string[] = [];
   const onTheWay = new Set<Promise<void>>();
   const failures: unknown[] = [];
   let sent = 0;
 
   const start = (part: Buffer, number: number): void => {
     const md5 = createHash('md5').update(part).digest('hex');
-    md5s[number - 1] = md5;
     const put = uploads
       .putPart(upload, number, part, md5)
+      .then((etag) => {
+        etags[number - 1] = etag;
+      })
       .catch((error: unknown) => {
         failures.push(error);
       })
@@ -67,7 +69,7 @@ async function uploadParts(
   }
   if (failures.length > 0) throw failures[0];
   if (sent !== size) throw new Error(`the body of ${upload.key} held ${sent} bytes, announced were ${size}`);
-  return md5s;
+  return etags;
 }
 
 /** Parts cost money until they are aborted. What is not aborted here, the bucket's lifecycle rule takes away. */

@@ -29,8 +29,8 @@ export interface StoreCalls {
 
 /** Multipart uploads over S3. Each part is repeated alone after a passing fault. */
 export function createPartUploads({ requests, again, head, pace }: StoreCalls, partSizeBytes: number): PartUploads {
-  const complete: PartUploads['publishUpload'] = async ({ key, id }, _size, md5s) => {
-    const rows = md5s.map((md5, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${md5}"</ETag></Part>`);
+  const complete: PartUploads['publishUpload'] = async ({ key, id }, _size, etags) => {
+    const rows = etags.map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`);
     const answer = await requests.call('POST', key, {
       query: { uploadId: id },
       headers: { 'content-type': 'application/xml' },
@@ -74,22 +74,23 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
         // Supabase accepts a wrong Content-MD5, so what it says that it stored is compared as well.
         if (PLAIN_MD5.test(etag) && etag !== md5)
           throw new Error(`part ${number} of ${key} was stored with the MD5 ${etag}, sent was ${md5}`);
+        return etag;
       });
     },
-    async publishUpload(upload, size, md5s) {
-      // S3's rule; R2 may follow another one.
-      const expected = compositeEtagOf(md5s);
+    async publishUpload(upload, size, etags) {
+      // S3's rule, for parts that are named by their MD5s; a store may have names of its own.
+      const expected = etags.every((etag) => PLAIN_MD5.test(etag)) ? compositeEtagOf(etags) : null;
       for (let attempt = 1; ; attempt++) {
         try {
-          return await complete(upload, size, md5s);
+          return await complete(upload, size, etags);
         } catch (error) {
           // After a lost answer the repetition finds no upload any more: then the object is what tells.
           const over = attempt > 1 && isNotFound(error);
           if (!over && !isRetryable(error)) throw error;
           const stored = await head(upload.key);
-          if (stored?.etag === expected) return { etag: expected };
+          if (stored !== null && stored.etag === expected) return { etag: expected };
           // A store with ETags of its own: as many parts and bytes, and the upload is gone.
-          if (over && stored?.size === size && stored.etag.endsWith(`-${md5s.length}`)) return { etag: stored.etag };
+          if (over && stored?.size === size && stored.etag.endsWith(`-${etags.length}`)) return { etag: stored.etag };
           if (over || attempt === COMPLETE_ATTEMPTS) throw error;
           await new Promise((resolve) => setTimeout(resolve, backOffMs(attempt) * pace));
         }
