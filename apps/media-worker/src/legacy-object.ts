@@ -38,7 +38,9 @@ export async function openLegacy(env: Env, key: string): Promise<OpenMedia | nul
 
 /** Removing what is not there is no failure. */
 export async function deleteLegacy(env: Env, key: string): Promise<void> {
-  const response = await fetch(objectUrl(env, '', key), { method: 'DELETE', headers: credentials(env) });
+  // Named, so that the log of the old store tells it from somebody who still reads there.
+  const headers = { ...credentials(env), 'user-agent': 'crossfade-worker' };
+  const response = await fetch(objectUrl(env, '', key), { method: 'DELETE', headers });
   await response.body?.cancel();
   if (!response.ok && !missing(response)) throw new Error(`legacy answered ${response.status}`);
 }

@@ -223,13 +223,19 @@ export interface CloudflareProvider extends HyperdriveProvider, SuperSlurperProv
 
 // ---- Supabase and Postgres --------------------------------------------------------------------
 
+export interface StorageAgent {
+  /** The `User-Agent` of the requests; '' where there was none. */
+  readonly agent: string;
+  readonly requests: number;
+}
+
 export interface SupabaseProvider {
   /** A user's access token, by the password grant. */
   signIn(email: string, password: string): Promise<{ accessToken: string; userId: string }>;
   getBucket(id: string): Promise<{ id: string; public: boolean } | null>;
   setBucketPublic(id: string, isPublic: boolean): Promise<void>;
-  /** Storage requests that the vendor counted in that time (epoch ms); the evidence that nobody reads the legacy store. */
-  storageRequests(sinceMs: number, untilMs: number): Promise<number>;
+  /** Who used Storage in that time (epoch ms), by the vendor's log; the evidence that nobody uses the legacy store. */
+  storageAgents(sinceMs: number, untilMs: number): Promise<readonly StorageAgent[]>;
 }
 
 export interface DatabaseProvider {

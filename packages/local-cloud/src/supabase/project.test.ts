@@ -171,3 +171,18 @@ it('counts storage requests for whoever holds the management token', async () =>
   };
   expect(result.reduce((sum, one) => sum + one.total_storage_requests, 0)).toBeGreaterThan(0);
 });
+
+it('tells by its log who used Storage, to whoever holds the management token', async () => {
+  const [since, sql] = [
+    Date.now(),
+    "select headers.user_agent as agent, count(*) as requests from edge_logs where request.path like '/storage/v1/%' group by agent",
+  ];
+  await fetch(`${url}/storage/v1/object/public/media/nothing`, { headers: { 'user-agent': 'old-app/2' } });
+  const ask = async (asked: string): Promise<unknown> => {
+    const query = new URLSearchParams({ sql: asked, iso_timestamp_start: new Date(since).toISOString() });
+    const log = `${url}/v1/projects/abcdefghijklmnopqrst/analytics/endpoints/logs.all?${query}`;
+    return (await fetch(log, { headers: { authorization: 'Bearer manage' } })).json();
+  };
+  expect(await ask(sql)).toEqual({ result: [{ agent: 'old-app/2', requests: 1 }], error: null });
+  expect(await ask('select 1')).toMatchObject({ result: null });
+});

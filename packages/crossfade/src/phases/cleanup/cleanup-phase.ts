@@ -3,32 +3,9 @@ import { ensureVersion } from '../environment/worker-upload.ts';
 import type { DeploymentSplit } from '../../providers/providers.ts';
 import type { Check, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { legacyQuietCheck } from './legacy-quiet-check.ts';
 import { endFileUrlsStep, oldColumnQuietCheck } from './contract-step.ts';
 import { verifyInR2 } from '../transfer-pass.ts';
-
-/** Nobody asked the legacy store for anything while production was watched: the proof before anything is taken away. */
-function legacyQuietCheck(): Check {
-  return {
-    id: 'cleanup.legacyQuiet',
-    title: 'Nobody used the legacy store during the watch',
-    proves: [],
-    async run(context) {
-      const history = await context.history();
-      // The watch's own observation: it began after the caches had let go and the last catch-up was done.
-      const end = history.findLast((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
-      if (end?.kind !== 'check.verdict')
-        return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
-      const untilMs = Date.parse(end.at);
-      const requests = await context.providers.supabase.production.storageRequests(untilMs - end.data.ms, untilMs);
-      return verdict(requests === 0, {
-        summary: `${requests} storage requests at legacy in the ${Math.round(end.data.ms / 1000)} s of the watch`,
-        measured: { requests, seconds: Math.round(end.data.ms / 1000) },
-        expected: { requests: 0 },
-        mend: 'find out who still reads legacy (its request log names the paths), then: crossfade watch',
-      });
-    },
-  };
-}
 
 /** During the watch the Worker never had to fetch from legacy what R2 lacked: it counts each time itself. */
 function nothingReadThroughCheck(): Check {

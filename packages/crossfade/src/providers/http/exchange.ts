@@ -1,4 +1,5 @@
 import { request, type Dispatcher } from 'undici';
+import { USER_AGENT } from '../user-agent.ts';
 import { ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
 
@@ -26,7 +27,7 @@ export async function exchange(call: Call): Promise<Answer> {
   try {
     const response = await request(call.url, {
       method: call.method,
-      headers: { ...call.headers },
+      headers: { 'user-agent': USER_AGENT, ...call.headers },
       body: call.body ?? null,
       signal: AbortSignal.timeout(call.timeoutMs),
     });

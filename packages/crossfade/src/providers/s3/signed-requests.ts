@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
+import { USER_AGENT } from '../user-agent.ts';
 import { malformed } from '../http/exchange.ts';
 import { isThrottled, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
@@ -73,7 +74,10 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       method,
       // As it was signed: a URL object would resolve `..` and dots in a key.
       path: search === '' ? path : `${path}?${search}`,
-      headers: signRequest(address, { method, path, search, headers: { host: endpoint.host, ...headers } }),
+      headers: {
+        'user-agent': USER_AGENT,
+        ...signRequest(address, { method, path, search, headers: { host: endpoint.host, ...headers } }),
+      },
     };
   }
 

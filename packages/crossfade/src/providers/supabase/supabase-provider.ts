@@ -4,10 +4,14 @@ import { exchange, malformed, readJson, refusal, type Call } from '../http/excha
 import { ProviderError, isNotFound } from '../provider-error.ts';
 import type { SupabaseProvider } from '../providers.ts';
 import { retrying } from '../retry.ts';
-import { requestsWithin, spanSince } from './usage.ts';
 
 const PROVIDER = 'Supabase';
 const TIMEOUT_MS = 15_000;
+/** The log answers for a day at most in one question. */
+const LOG_SPAN_MS = 24 * 60 * 60 * 1000;
+const STORAGE_BY_AGENT = `select headers.user_agent as agent, count(*) as requests from edge_logs
+cross join unnest(metadata) as m cross join unnest(m.request) as request cross join unnest(request.headers) as headers
+where request.path like '/storage/v1/%' group by agent order by requests desc limit 1000`;
 
 /** The vendor's Management API for one project. */
 export interface SupabaseManagement {
@@ -19,8 +23,9 @@ export interface SupabaseManagement {
 
 const session = v.object({ access_token: v.string(), user: v.object({ id: v.string() }) });
 const bucket = v.object({ id: v.string(), public: v.boolean() });
-const usage = v.object({
-  result: v.array(v.object({ timestamp: v.pipe(v.string(), v.minLength(1)), total_storage_requests: v.number() })),
+const agents = v.object({
+  result: v.nullable(v.array(v.object({ agent: v.nullable(v.string()), requests: v.number() }))),
+  error: v.optional(v.unknown()),
 });
 /** Storage answers HTTP 400 for nearly every error; the real status is in the body. Auth says `msg`. */
 const failure = v.object({
@@ -88,33 +93,33 @@ export function createSupabaseProvider(
     async setBucketPublic(id, isPublic) {
       await ask(v.unknown(), 'PUT', bucketUrl(id), config.serviceKey, { json: { public: isPublic } });
     },
-    async storageRequests(sinceMs, untilMs) {
-      const operation = 'usage.api-counts';
+    async storageAgents(sinceMs, untilMs) {
       if (management === undefined) {
-        throw new ProviderError(PROVIDER, operation, {
+        throw new ProviderError(PROVIDER, 'logs.all', {
           status: null,
-          message: 'no management token is configured, so nobody can tell whether legacy is still read',
+          message: 'no management token is configured, so nobody can tell whether legacy is still used',
           retryable: false,
           hint: "make a personal access token in Supabase's dashboard and configure it",
         });
       }
-      const interval = spanSince(sinceMs, Date.now());
-      if (interval === null) {
-        throw new ProviderError(PROVIDER, operation, {
-          status: null,
-          message: `the vendor's counts reach back 7 days, asked was ${new Date(sinceMs).toISOString()}`,
-          retryable: false,
-          hint: 'ask for a shorter time',
+      const counts = new Map<string, number>();
+      for (let from = sinceMs; from < untilMs; from += LOG_SPAN_MS) {
+        const query = new URLSearchParams({
+          sql: STORAGE_BY_AGENT,
+          iso_timestamp_start: new Date(from).toISOString(),
+          iso_timestamp_end: new Date(Math.min(untilMs, from + LOG_SPAN_MS)).toISOString(),
         });
+        const url = `${management.apiUrl}/v1/projects/${management.ref}/analytics/endpoints/logs.all?${query}`;
+        const { result, error } = await ask(agents, 'GET', url, management.token);
+        if (result === null)
+          throw new ProviderError(PROVIDER, 'logs.all', {
+            status: null,
+            message: `the log was not told: ${JSON.stringify(error)}`,
+            retryable: false,
+          });
+        for (const { agent, requests } of result) counts.set(agent ?? '', (counts.get(agent ?? '') ?? 0) + requests);
       }
-      const query = new URLSearchParams({
-        interval,
-        iso_timestamp_start: new Date(sinceMs).toISOString(),
-        iso_timestamp_end: new Date(untilMs).toISOString(),
-      });
-      const url = `${management.apiUrl}/v1/projects/${management.ref}/analytics/endpoints/usage.api-counts?${query}`;
-      const { result } = await ask(usage, 'GET', url, management.token);
-      return requestsWithin(result, sinceMs, untilMs);
+      return [...counts].map(([agent, requests]) => ({ agent, requests }));
     },
   };
 }
