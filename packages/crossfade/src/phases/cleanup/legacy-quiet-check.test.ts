@@ -7,8 +7,10 @@ import { memoryJournal } from '../../control-room/fixtures/memory-journal.ts';
 import { createObjectStore } from '../../providers/s3/object-store.ts';
 import { createSupabaseProvider } from '../../providers/supabase/supabase-provider.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { verdict } from '../../rollout/verdict.ts';
 import { legacyQuietCheck } from './legacy-quiet-check.ts';
 
+const pass = verdict(true, { summary: 'watched', measured: null, expected: null });
 let project: TemporaryProject;
 beforeAll(async () => {
   project = await startTemporaryProject('127.0.0.58');
@@ -20,9 +22,11 @@ async function after(watch: () => Promise<unknown>): Promise<{ status: string; s
   const start = Date.now();
   await watch();
   const journal = memoryJournal();
-  const data = { status: 'pass' as const, title: '', proves: [], ms: Date.now() - start + 1, summary: '' };
   await journal.append(
-    { kind: 'check.verdict', data: { ...data, measured: null, expected: null } },
+    {
+      kind: 'check.verdict',
+      data: { title: 'watched', proves: [], ms: Date.now() - start + 1, verdict: pass },
+    },
     { subject: 'watch.observation' },
   );
   const production = createSupabaseProvider(
