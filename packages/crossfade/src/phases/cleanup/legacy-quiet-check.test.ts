@@ -27,7 +27,7 @@ async function after(watch: () => Promise<unknown>): Promise<{ status: string; s
       kind: 'check.verdict',
       data: { title: 'watched', proves: [], ms: Date.now() - start + 1, verdict: pass },
     },
-    { subject: 'watch.observation' },
+    { phase: 'watch', subject: 'watch.observation' },
   );
   const production = createSupabaseProvider(
     { url: project.url, anonKey: project.anonKey, serviceKey: project.serviceKey },
