@@ -181,6 +181,10 @@ export default defineRollout((env) => ({
     urlColumn: 'file_url',
     keyColumn: 'file_key',
   },
+  // A rehearsal keeps versions only where it is asked to: each object is copied once more.
+  ...(env['CROSSFADE_REHEARSAL'] === '1' && env['BACKUP_BUCKET'] === undefined
+    ? {}
+    : { backup: { bucket: env['BACKUP_BUCKET'] ?? 'audafact-backup' } }),
   bucketRules: {
     infrequentAccessAfter: 30 * DAY_SECONDS,
     abortUploadsAfter: DAY_SECONDS,

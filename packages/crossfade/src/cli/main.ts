@@ -41,6 +41,9 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --concurrency N           objects on their way at once
   crossfade rollback immediate | dns | full | data
                                 takes production back by hand
+      data --to TIME            the media as they were then (ISO, with its zone), from the kept versions
+      --beside BUCKET           into a bucket of its own instead
+      --dry-run                 name each change, make none
   crossfade copy FROM TO        every object of FROM is in TO, proven by its bytes; run again, it goes on
       --include GLOB  --exclude GLOB  --prefix P  --bandwidth 10M  --dry-run  --manifest FILE  --until-caught-up
   crossfade verify FROM TO      what is missing, extra or different in TO
@@ -93,6 +96,8 @@ const OPTIONS = {
   deep: { type: 'boolean' },
   repair: { type: 'boolean' },
   once: { type: 'boolean' },
+  to: { type: 'string' },
+  beside: { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;

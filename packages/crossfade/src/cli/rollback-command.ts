@@ -7,6 +7,7 @@ import { interruption } from './interruption.ts';
 import { openRollout } from './open-rollout.ts';
 import { exitCodeOf, handWork } from './outcome.ts';
 import { createTerminalView } from './terminal-view.ts';
+import { restoreCommand } from './restore-command.ts';
 import { UserError } from './user-error.ts';
 
 const KINDS: readonly RollbackKind[] = ['immediate', 'dns', 'full', 'data'];
@@ -32,6 +33,21 @@ function phaseOf(events: readonly JournalEvent[]): PhaseId {
  */
 export async function rollbackCommand(kindName: string | undefined, flags: CommandFlags): Promise<number> {
   const kind = chosenKind(kindName);
+  if (flags.to !== undefined || flags.beside !== undefined) {
+    if (kind !== 'data' || flags.to === undefined)
+      throw new UserError(
+        'CROSSFADE_ARGUMENT_UNKNOWN',
+        kind === 'data' ? '--beside needs the time to restore' : `rollback ${kind} takes no --to or --beside`,
+        'crossfade rollback data --to TIME [--beside BUCKET]',
+      );
+    return restoreCommand(flags.to, flags);
+  }
+  if (flags['dry-run'] === true)
+    throw new UserError(
+      'CROSSFADE_ARGUMENT_UNKNOWN',
+      `rollback ${kind} has no dry run`,
+      'only a restore to a point in time has one: crossfade rollback data --to TIME --dry-run',
+    );
   const signal = interruption();
   const view = createTerminalView(process.stderr);
   const opened = await openRollout({

@@ -84,6 +84,7 @@ export function guardProviders(
       staging: guarded(providers.r2.staging, cheap, changes),
       production: guarded(providers.r2.production, cheap, changes),
     },
+    backup: providers.backup === null ? null : guarded(providers.backup, cheap, changes),
     frontend: guarded(providers.frontend, strict, changes),
   };
 }

@@ -27,7 +27,7 @@ export function rolloutPlan(
         deadlineMs: PATIENCE_MS,
         parts: [...stagingStepParts(), ...stagingValidation(options.journeys, true)],
       }),
-      preparationPhase({ deadlineMs: PATIENCE_MS }),
+      preparationPhase({ deadlineMs: PATIENCE_MS, keepsVersions: config.backup !== undefined }),
       workerPhase({ ...worker, percentages: config.rolloutSteps }),
       dnsPhase(dns),
       verifyPhase(verify),

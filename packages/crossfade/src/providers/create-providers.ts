@@ -34,8 +34,7 @@ export function createProviders(
   };
   const channels = new Map(config.notifications.map((channel) => [channel.name, createChannel(channel)]));
   const limits = { connections: concurrency * 2, partSizeBytes, pace };
-  const r2 = (bucket: string) =>
-    createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
+  const r2 = (bucket: string) => openR2Bucket(config, bucket, pace);
   const stores = {
     staging: r2(staging.worker.bucket),
     production: r2(production.worker.bucket),
@@ -46,6 +45,7 @@ export function createProviders(
       ...limits,
     }),
   };
+  const backup = config.backup === undefined ? null : r2(config.backup.bucket);
   return {
     cloudflare: createCloudflareProvider(config.cloudflare, createCloudflareApi(config.cloudflare, pace), pace),
     supabase: {
@@ -55,6 +55,7 @@ export function createProviders(
     database,
     legacyStore: stores.legacy,
     r2: { staging: stores.staging, production: stores.production },
+    backup,
     dns,
     http,
     frontend: createPublishCommand(),
@@ -68,10 +69,17 @@ export function createProviders(
         http.close(),
         database.staging.close(),
         database.production.close(),
-        ...Object.values(stores).map((store) => store.close()),
+        ...[...Object.values(stores), ...(backup === null ? [] : [backup])].map((store) => store.close()),
       ]);
     },
   };
+}
+
+/** One of the account's buckets. Who opens it closes it. */
+export function openR2Bucket(config: RolloutConfig, bucket: string, pace = 1): ReturnType<typeof createObjectStore> {
+  const { concurrency, partSizeBytes } = config.transfer;
+  const limits = { connections: concurrency * 2, partSizeBytes, pace };
+  return createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
 }
 
 function createChannel(channel: RolloutConfig['notifications'][number]): Notifier {

@@ -113,6 +113,7 @@ export function createDryRun(
         staging: imaginingStore(real.r2.staging, real.r2.staging, calls),
         production: imaginingStore(real.r2.production, real.legacyStore, calls),
       },
+      backup: null,
       http: imaginingHealth(real.http, cloudflare, [staging, production]),
       database: {
         staging: readingOnly(real.database.staging, calls),

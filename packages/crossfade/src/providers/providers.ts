@@ -24,6 +24,8 @@ export interface Providers {
   /** The object store that the app leaves (Supabase Storage over S3), production's. */
   readonly legacyStore: ObjectStore;
   readonly r2: Record<EnvironmentName, ObjectStore>;
+  /** The bucket of versions; `null` where none is kept, and in a dry run, which names the bucket and no version. */
+  readonly backup: ObjectStore | null;
   readonly dns: DnsProvider;
   /** HTTP as the public does it: names resolved through the configured resolvers, not this machine's. */
   readonly http: PublicHttp;

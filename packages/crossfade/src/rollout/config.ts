@@ -61,10 +61,12 @@ const burnRate = v.pipe(
   v.check(({ longMs, shortMs }) => shortMs < longMs, 'expected shortMs to be shorter than longMs'),
 );
 
+const bucketName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'expected an R2 bucket name'));
+
 const environment = v.strictObject({
   worker: v.strictObject({
     name,
-    bucket: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/, 'expected an R2 bucket name')),
+    bucket: bucketName,
     /** Where the media is served: `https://media.audafact.com`; a rehearsal's has a port. */
     mediaOrigin: url,
     /** The Worker that keeps the users' ledgers, the queue that is told of every write, the dataset of its telemetry. */
@@ -179,7 +181,7 @@ const mediaRows = v.strictObject({
 });
 
 /** Everything that a rollout needs to know of one app. Unknown fields are errors. */
-export const rolloutConfigSchema = v.strictObject({
+const fields = v.strictObject({
   name,
   cloudflare: v.strictObject({
     apiBaseUrl: url,
@@ -222,6 +224,8 @@ export const rolloutConfigSchema = v.strictObject({
     signedUrlSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),
   }),
   mediaRows,
+  /** Where versions of the media are kept from preparation on; without it nothing can be restored to a point in time. */
+  backup: v.optional(v.strictObject({ bucket: bucketName })),
   bucketRules: v.strictObject({
     /** Seconds. */
     infrequentAccessAfter: positive,
@@ -319,6 +323,15 @@ export const rolloutConfigSchema = v.strictObject({
   team,
   gates,
 });
+
+export const rolloutConfigSchema = v.pipe(
+  fields,
+  v.check(
+    ({ backup, environments: { staging, production } }) =>
+      backup === undefined || ![staging.worker.bucket, production.worker.bucket].includes(backup.bucket),
+    'backup.bucket: expected another bucket than the media lie in',
+  ),
+);
 
 export type RolloutConfig = v.InferOutput<typeof rolloutConfigSchema>;
 export type StoreConfig = v.InferOutput<typeof store>;

@@ -1,20 +1,22 @@
 import type { ObjectHead } from '../providers/providers.ts';
 import { compareKeys } from './key-range.ts';
 
-export interface KeyPair {
+export interface KeyPair<From = ObjectHead, To = ObjectHead> {
   readonly key: string;
-  readonly from: ObjectHead | null;
-  readonly to: ObjectHead | null;
+  readonly from: From | null;
+  readonly to: To | null;
 }
+
+type Keyed = { readonly key: string };
 
 /**
  * Walks two listings side by side in key order and holds one entry of each: memory stays flat however many keys
  * there are. Throws when a listing is not in order, since then keys would be missed.
  */
-export async function* mergeListings(
-  from: AsyncIterable<ObjectHead>,
-  to: AsyncIterable<ObjectHead>,
-): AsyncGenerator<KeyPair> {
+export async function* mergeListings<From extends Keyed, To extends Keyed>(
+  from: AsyncIterable<From>,
+  to: AsyncIterable<To>,
+): AsyncGenerator<KeyPair<From, To>> {
   const left = ordered(from);
   const right = ordered(to);
   let [a, b] = await Promise.all([left.next(), right.next()]);
@@ -33,7 +35,7 @@ export async function* mergeListings(
   }
 }
 
-async function* ordered(listing: AsyncIterable<ObjectHead>): AsyncGenerator<ObjectHead, undefined> {
+async function* ordered<Entry extends Keyed>(listing: AsyncIterable<Entry>): AsyncGenerator<Entry, undefined> {
   let last: string | null = null;
   for await (const entry of listing) {
     if (last !== null && compareKeys(last, entry.key) >= 0) {

@@ -8,6 +8,7 @@ import { hyperdriveStep } from '../environment/hyperdrive-step.ts';
 import { limitsStep } from '../environment/limits-step.ts';
 import { queueStep } from '../environment/queue-step.ts';
 import { routeStep } from '../environment/route-step.ts';
+import { backupStep } from './backup-step.ts';
 import { copyIntactCheck } from './copy-intact-check.ts';
 import { copyStep } from './copy-step.ts';
 import { fileKeysStep } from './file-keys.ts';
@@ -20,7 +21,7 @@ import { bypassStep, candidateStep, workerDeployedCheck } from './worker-steps.t
 const PERFORMANCE = STAGING_CLAIMS.filter((claim) => claim.startsWith('staging.performance.'));
 
 /** Production stands ready beside the old system: everything in place, no traffic moved. */
-export function preparationPhase(options: { deadlineMs: number }): Phase {
+export function preparationPhase(options: { deadlineMs: number; keepsVersions?: boolean }): Phase {
   return {
     id: 'preparation',
     title: 'Preparation',
@@ -42,6 +43,7 @@ export function preparationPhase(options: { deadlineMs: number }): Phase {
       { kind: 'step', step: candidateStep() },
       { kind: 'step', step: routeStep('production', []) },
       { kind: 'step', step: copyStep() },
+      ...(options.keepsVersions === true ? [{ kind: 'step' as const, step: backupStep() }] : []),
       { kind: 'step', step: fileKeysStep() },
       { kind: 'step', step: rollbackRehearsalStep() },
       ...teamSteps().map((step) => ({ kind: 'step' as const, step })),

@@ -1,7 +1,9 @@
+import type { ObjectStore } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import type { RollbackStep } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { restoreTo, type RestoreOptions, type RestoreResult } from '../../transfer/backup/restore.ts';
 import type { SweepResult } from '../../transfer/mirror/sweep.ts';
 import { openMirror } from '../mirror/open-mirror.ts';
 import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
@@ -85,6 +87,66 @@ export function restoreData(): RollbackStep {
         summary: `${result.verified} of ${result.objects} objects verified in R2`,
         measured: { ...result },
         expected: { missing: 0, mismatched: 0 },
+      });
+    },
+  };
+}
+
+/** The media bucket's backup. Throws when the config names none. */
+export function backupOf({ providers }: Pick<RolloutContext, 'providers'>): ObjectStore {
+  if (providers.backup === null) throw new Error('no backup bucket is configured (backup.bucket)');
+  return providers.backup;
+}
+
+/** What `crossfade rollback data --to` names. `beside` is another bucket than the media's; `null` restores in place. */
+export interface RestorePoint {
+  /** Epoch ms. */
+  readonly toMs: number;
+  readonly beside: ObjectStore | null;
+}
+
+/** Brings the media, or the bucket beside, to that point in time. */
+export function restoreMedia(
+  context: Pick<RolloutContext, 'config' | 'providers' | 'signal'>,
+  { toMs, beside }: RestorePoint,
+  options: Pick<RestoreOptions, 'dryRun' | 'onChange'>,
+): Promise<RestoreResult> {
+  const { config, providers, signal } = context;
+  return restoreTo({
+    backup: backupOf(context),
+    target: beside ?? providers.r2.production,
+    inPlace: beside === null,
+    toMs,
+    concurrency: config.transfer.concurrency,
+    signal,
+    ...options,
+  });
+}
+
+/** The media as they were at a point in time: from the versions in the backup bucket, each proven before it is put back. */
+export function restorePoint(point: RestorePoint, onResult: (result: RestoreResult) => void): RollbackStep {
+  const to = new Date(point.toMs).toISOString();
+  const place = point.beside === null ? 'in place' : `into ${point.beside.label}`;
+  return {
+    id: 'rollback.data',
+    title: `Media restored ${place} as of ${to}`,
+    byHand: async ({ config }) =>
+      `crossfade rollback data --to ${to} names what is missing; what is whole lies in r2:${config.backup?.bucket ?? ''}/versions`,
+    async run(context) {
+      const result = await restoreMedia(context, point, { dryRun: false });
+      onResult(result);
+      await context.keep('transfer/restore.json', JSON.stringify({ to, place, ...result }, null, 2));
+      const { failures, ...counts } = result;
+      return { to, ...counts, failures: failures.slice(0, 20) };
+    },
+    async verify(context) {
+      // Looks anew, at both: nothing may be left to do.
+      const left = await restoreMedia(context, point, { dryRun: true });
+      const changes = left.restored + left.overwritten + left.deleted;
+      return verdict(changes === 0 && left.failed === 0, {
+        summary: `${left.unchanged} of ${left.objects} objects are as of ${to}, ${changes} are not, ${left.failed} cannot be restored`,
+        measured: { objects: left.objects, unchanged: left.unchanged, changes, failed: left.failed },
+        expected: { changes: 0, failed: 0 },
       });
     },
   };

@@ -1,6 +1,7 @@
 import type { Rollback, RolloutPlan } from '../../rollout/plan.ts';
+import type { RestoreResult } from '../../transfer/backup/restore.ts';
 import { databaseBack, frontendBack } from './app-back.ts';
-import { mirrorBack, restoreData } from './data-back.ts';
+import { mirrorBack, restoreData, restorePoint, type RestorePoint } from './data-back.ts';
 import { dnsBack } from './dns-back.ts';
 import { prove, servedAgain } from './served-again.ts';
 import { workerBack } from './worker-back.ts';
@@ -43,6 +44,11 @@ export function fullRollback(): Rollback {
 /** R2 lost or spoilt objects: they come back from legacy, which holds them until clean-up. No traffic moves. */
 export function dataRollback(): Rollback {
   return { kind: 'data', budgetMs: FULL_MS, steps: [restoreData()], scope: [], prove };
+}
+
+/** The media go back to a point in time. No traffic moves. */
+export function pointInTimeRollback(point: RestorePoint, onResult: (result: RestoreResult) => void): Rollback {
+  return { kind: 'data', budgetMs: FULL_MS, steps: [restorePoint(point, onResult)], scope: [], prove };
 }
 
 export const rollbacks = (): RolloutPlan['rollbacks'] => ({
