@@ -25,10 +25,17 @@ const recordSchema = v.object({
   comment: v.nullable(v.string()),
 });
 
-/** The record set from before the switch, as the journal holds it. */
-async function recordBefore(context: RolloutContext): Promise<DnsRecord | null> {
-  const event = (await context.history()).findLast((one) => one.kind === 'step.looked' && one.subject === 'dns.switch');
-  return event?.kind === 'step.looked' ? v.parse(recordSchema, event.data.before) : null;
+/**
+ * The record set from before the switch, as the journal holds it. A cutover that is run again looks at the record that
+ * the first one wrote: that is not what was before. `null` when DNS was never switched.
+ */
+export async function recordBefore(context: Pick<RolloutContext, 'history' | 'config'>): Promise<DnsRecord | null> {
+  const { type, content } = context.config.dns.edgeRecord;
+  const looked = (await context.history()).flatMap((one) =>
+    one.kind === 'step.looked' && one.subject === 'dns.switch' ? [v.parse(recordSchema, one.data.before)] : [],
+  );
+  const isOurs = (one: DnsRecord): boolean => one.proxied && one.type === type && one.content === content;
+  return looked.findLast((one) => !isOurs(one)) ?? looked.at(-1) ?? null;
 }
 
 /** What is no answer at all. A refusal, a failure or a name that is not known is one. */
