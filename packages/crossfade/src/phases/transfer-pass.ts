@@ -2,6 +2,7 @@ import type { RolloutContext } from '../rollout/context.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
 import { openManifest } from '../transfer/manifest.ts';
+import { stillMissing } from '../transfer/mirror/still-missing.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
 /** A copy is caught up when a pass finds nothing new; more passes than this mean that it never will be. */
@@ -88,12 +89,15 @@ export async function verifyInR2(
 /** Keys that R2 holds and legacy lacks, or has otherwise; those of which legacy has its own are left out. */
 export async function missingInLegacy(context: RolloutContext, kept: ReadonlySet<string>): Promise<string[]> {
   const { providers, config, signal } = context;
+  const { legacyStore: legacy, r2 } = providers;
+  const { concurrency } = config.transfer;
   const { missing, mismatched } = await verifyObjects({
-    from: providers.r2.production,
-    to: providers.legacyStore,
-    concurrency: config.transfer.concurrency,
+    from: r2.production,
+    to: legacy,
+    concurrency,
     signal,
     filter: (key) => !kept.has(key),
   });
-  return [...missing, ...mismatched.map((one) => one.key)];
+  const suspected = [...missing, ...mismatched.map((one) => one.key)];
+  return stillMissing({ r2: r2.production, legacy, concurrency, signal }, suspected);
 }

@@ -8,6 +8,8 @@ export interface ToldKey {
   readonly may: readonly (string | null)[];
   /** The last operation that succeeded. */
   readonly last: WriteKind | null;
+  /** Who served that one. */
+  readonly side: 'legacy' | 'edge' | null;
   /** Rises with each operation on the key. */
   readonly version: number;
 }

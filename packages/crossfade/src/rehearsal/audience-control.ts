@@ -25,6 +25,7 @@ const told = v.object({
       key: v.string(),
       may: v.array(v.nullable(v.string())),
       last: v.nullable(kind),
+      side: v.nullable(v.picklist(['legacy', 'edge'])),
       version: v.number(),
     }),
   ),

@@ -3,7 +3,7 @@
  * length stays a few items in memory. The first error stops the reading, what is under way ends, then it is thrown.
  */
 export async function eachAtOnce<Item>(
-  items: AsyncIterable<Item>,
+  items: AsyncIterable<Item> | Iterable<Item>,
   atOnce: number,
   work: (item: Item) => Promise<void>,
 ): Promise<void> {

@@ -26,7 +26,7 @@ it('holds for each key the last operation that succeeded', async () => {
   record.begin(overwrite)('succeeded');
   expect(record.truths()).toMatchObject([{ key: 'a', may: ['two'], last: 'overwrite' }]);
   record.begin(remove)('succeeded');
-  expect(record.truths()).toMatchObject([{ key: 'a', may: [null], last: 'delete' }]);
+  expect(record.truths()).toMatchObject([{ key: 'a', may: [null], last: 'delete', side: 'edge' }]);
 });
 
 it('takes either state where the answer was lost, and the one before where it was refused', async () => {

@@ -25,6 +25,8 @@ export interface KeyTruth {
   readonly may: readonly (string | null)[];
   /** The last operation that succeeded; `null` where none has. */
   readonly last: WriteKind | null;
+  /** Who served that one. */
+  readonly side: Side | null;
   /** Rises with each operation that begins or ends. */
   readonly version: number;
 }
@@ -49,6 +51,7 @@ interface Kept {
   may: Set<string | null>;
   pending: string | null | undefined;
   last: WriteKind | null;
+  side: Side | null;
   version: number;
 }
 
@@ -63,7 +66,7 @@ export async function openWriteRecord(file: string): Promise<WriteRecord> {
   let writing: Promise<void> = Promise.resolve();
 
   function take({ key, kind, sha256, side, at, outcome: told }: Entry): void {
-    const kept = keys.get(key) ?? { may: new Set([null]), pending: undefined, last: null, version: 0 };
+    const kept = keys.get(key) ?? { may: new Set([null]), pending: undefined, last: null, side: null, version: 0 };
     keys.set(key, kept);
     kept.version++;
     kept.pending = told === 'begun' ? sha256 : undefined;
@@ -71,6 +74,7 @@ export async function openWriteRecord(file: string): Promise<WriteRecord> {
     if (told === 'succeeded') {
       kept.may = new Set([sha256]);
       kept.last = kind;
+      kept.side = side;
       counts[side][NAMES[kind]]++;
     }
     if (told === 'succeeded' || told === 'unknown') writes.push({ key, kind, side, at, outcome: told });
@@ -91,11 +95,12 @@ export async function openWriteRecord(file: string): Promise<WriteRecord> {
       return (ended) => note({ ...write, at: new Date().toISOString(), outcome: ended });
     },
     truths: () =>
-      [...keys].map(([key, { may, pending, last, version }]) => ({
+      [...keys].map(([key, { may, pending, last, side, version }]) => ({
         key,
         // What is on its way may have arrived.
         may: [...(pending === undefined ? may : new Set([...may, pending]))],
         last,
+        side,
         version,
       })),
     writes: () => writes,

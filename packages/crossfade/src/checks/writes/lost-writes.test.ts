@@ -34,6 +34,7 @@ const key = (name: string, last: ToldKey['last'], ...may: (string | null)[]): To
   key: name,
   may: may.map((text) => (text === null ? null : sha256(text))),
   last,
+  side: 'edge',
   version: 1,
 });
 const place = (store: MemoryStore, ...objects: [string, string][]): void =>
@@ -67,6 +68,12 @@ it('counts a delete that legacy still holds, one that R2 still holds, and one wh
     { key: 'b', kind: 'delete', reason: 'still in r2' },
     { key: 'c', kind: 'delete', reason: 'its row is still there' },
   ]);
+});
+
+it('does not count what R2 keeps of a file that the old app deleted after the rollback: it does not reach R2', async () => {
+  const { r2, compare } = leftBehind(() => [{ ...key('a', 'delete', null), side: 'legacy' }], []);
+  place(r2, ['a', 'one']);
+  expect((await compare())?.lost).toEqual([]);
 });
 
 it('counts an upload whose row is missing: its owner cannot find it', async () => {

@@ -25,7 +25,7 @@ export interface WritesCompared {
 interface Stores {
   /** Holds every byte. */
   readonly holds: ObjectStore;
-  /** Holds nothing that was deleted, as little as `holds`. */
+  /** Hold nothing that was deleted through the Worker, as little as `holds`; what the old app deletes it does not reach. */
   readonly also: readonly ObjectStore[];
 }
 
@@ -58,7 +58,7 @@ async function compareKeys(context: RolloutContext, stores: Stores, keys: readon
   const lost: LostWrite[] = [];
   for (let start = 0; start < keys.length; start += ROWS_AT_ONCE) {
     const some = keys.slice(start, start + ROWS_AT_ONCE);
-    await eachAtOnce(toAsync(some), context.config.transfer.concurrency, async (told) => {
+    await eachAtOnce(some, context.config.transfer.concurrency, async (told) => {
       const reason = await objectReason(stores, told);
       if (reason !== null) lost.push({ key: told.key, kind: kindOf(told), reason });
     });
@@ -75,13 +75,13 @@ async function compareKeys(context: RolloutContext, stores: Stores, keys: readon
 const kindOf = ({ may, last }: ToldKey): WriteKind =>
   may.every((one) => one === null) ? 'delete' : (last ?? 'upload');
 
-async function objectReason({ holds, also }: Stores, { key, may }: ToldKey): Promise<string | null> {
+async function objectReason({ holds, also }: Stores, { key, may, side }: ToldKey): Promise<string | null> {
   const stored = await sha256In(holds, key);
   if (!may.includes(stored)) {
     if (stored === null) return `missing in ${holds.label}`;
     return may.every((one) => one === null) ? `still in ${holds.label}` : `other bytes in ${holds.label}`;
   }
-  if (may.some((one) => one !== null)) return null;
+  if (side !== 'edge' || may.some((one) => one !== null)) return null;
   for (const store of also) if ((await store.head(key)) !== null) return `still in ${store.label}`;
   return null;
 }
@@ -111,8 +111,4 @@ async function keysWithRow({ config, providers }: RolloutContext, keys: readonly
     [marker, keys.map(({ key }) => key)],
   );
   return new Set(rows.map(({ key }) => key));
-}
-
-async function* toAsync<Item>(items: readonly Item[]): AsyncGenerator<Item> {
-  yield* items;
 }
