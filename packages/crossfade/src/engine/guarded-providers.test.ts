@@ -25,6 +25,7 @@ function recorded(calls: string[], changing?: Promise<void>): Providers {
     database: each,
     legacyStore: provider,
     r2: each,
+    backup: provider,
     frontend: provider,
   };
   // Only these methods are called here.
@@ -47,6 +48,8 @@ describe('guarded providers', () => {
       () => providers.cloudflare.patchDnsRecord('id', {}),
       () =>
         providers.r2.production.put('key', new Uint8Array(), 0, { contentType: null, cacheControl: null, custom: {} }),
+      () =>
+        providers.backup?.put('version', new Uint8Array(), 0, { contentType: null, cacheControl: null, custom: {} }),
       () => providers.database.production.query('with batch as (select 1) update uploads set title = title'),
       () => providers.frontend.publish('command {folder}', 'folder'),
     ];
