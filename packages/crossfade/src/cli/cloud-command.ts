@@ -32,7 +32,12 @@ export async function cloudCommand(flags: CommandFlags): Promise<number> {
   const interrupted = new Promise<void>((done) => stop.signal.addEventListener('abort', () => done(), { once: true }));
   try {
     const world = await startWorld({ folder, ttlScale: TTL_SCALE, onProgress: say, signal: stop.signal });
-    const env = { ...worldEnv(world, randomBytes(24).toString('hex')), CROSSFADE_CLOCK_URL: world.controlUrl };
+    const env = {
+      ...worldEnv(world, randomBytes(24).toString('hex')),
+      CROSSFADE_CLOCK_URL: world.controlUrl,
+      // Here a restore can be tried, so versions are kept.
+      BACKUP_BUCKET: 'audafact-backup',
+    };
     await mkdir(dirname(file), { recursive: true });
     // It opens everything in this cloud: nobody else on this machine may read it.
     await writeFile(file, environmentFile(env), { mode: 0o600 });

@@ -126,6 +126,35 @@ describe('the mirror beside the phases', () => {
     expect(told?.data).toMatchObject({ lagSeconds: 0, applied: 3, copied: 3, deleted: 2, waiting: 0, failing: 0 });
   });
 
+  it('keeps a version of what it is told of, where there is a backup bucket', async () => {
+    const world = await production();
+    const mirror = createMirrorService();
+    const backup = world.providers.r2.staging;
+    const versions = async (): Promise<number> => {
+      let kept = 0;
+      for await (const { key } of backup.list('versions/')) if (key.includes('uploads/new.wav')) kept++;
+      return kept;
+    };
+    const outcome = await world.walk(
+      async () => {
+        await world.put('uploads/new.wav', 'one');
+        await eventually(versions, 1);
+        await world.put('uploads/new.wav', 'two');
+        await eventually(versions, 2);
+        await eventually(() => world.cloud.eventsWaiting(), 0);
+      },
+      false,
+      {
+        mirror: {
+          stop: () => mirror.stop(),
+          start: (context) => mirror.start({ ...context, providers: { ...world.providers, backup } }),
+        },
+      },
+    );
+    await mirror.stop();
+    expect(outcome).toBe('completed');
+  });
+
   it('shows as lag, and warns, when the queue does not answer; the rollout goes on', async () => {
     const world = await production();
     const mirror = createMirrorService();

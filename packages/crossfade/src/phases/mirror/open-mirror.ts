@@ -1,12 +1,13 @@
 import { appendFile } from 'node:fs/promises';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { versionKeeper } from '../../transfer/backup/keep-versions.ts';
 import type { EventQueue } from '../../transfer/mirror/apply-events.ts';
 import type { MediaEvent } from '../../transfer/mirror/media-event.ts';
 import { createMirror, type Mirror } from '../../transfer/mirror/mirror.ts';
 import { openSeenEvents } from '../../transfer/mirror/seen-events.ts';
 
 export interface OpenMirrorOptions {
-  /** Told of each event before it is acknowledged: who keeps versions does it here. */
+  /** Told of each event before it is acknowledged; who keeps versions when absent. */
   readonly onEvent?: ((event: MediaEvent) => Promise<void>) | undefined;
   readonly isStopping?: () => boolean;
 }
@@ -32,7 +33,7 @@ export async function openMirror(
     queue: eventQueue(context),
     seen,
     concurrency: config.transfer.concurrency,
-    onEvent,
+    onEvent: onEvent ?? keepVersions(context),
     ...(isStopping === undefined ? {} : { isStopping }),
     async onMalformed({ id, body, at }, reason) {
       await appendFile(malformedFile, `${JSON.stringify({ id, at: new Date(at).toISOString(), reason, body })}\n`);
@@ -45,6 +46,12 @@ export async function openMirror(
     },
   });
   return { ...mirror, close: () => seen.close() };
+}
+
+/** With a backup bucket, what an event tells of is kept there before the event is acknowledged. */
+function keepVersions({ providers, signal }: RolloutContext): OpenMirrorOptions['onEvent'] {
+  const { backup, r2 } = providers;
+  return backup === null ? undefined : versionKeeper({ media: r2.production, backup, signal });
 }
 
 /** When the media host began to lead to the Worker, epoch ms: before, nobody outside wrote to R2. */
