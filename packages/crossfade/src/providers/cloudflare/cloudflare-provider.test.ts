@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { FAULTS, startFaultyVendor } from '../fixtures/faulty-vendor.ts';
 import { ProviderError } from '../provider-error.ts';
 import type { CloudflareProvider } from '../providers.ts';
+import { createCloudflareApi } from './api-call.ts';
 import { createCloudflareProvider } from './cloudflare-provider.ts';
 
 const CANARY = 'canary-cloudflare-token';
@@ -80,15 +81,19 @@ const WITHOUT_RESULT: ReadonlySet<string> = new Set([
   'getCors',
 ]);
 
-const providerAt = (url: string): CloudflareProvider =>
-  createCloudflareProvider({
+/** A tenth of the timeouts and pauses: what is tried here is how each call ends, not how patiently. */
+const PACE = 0.1;
+function providerAt(url: string): CloudflareProvider {
+  const config = {
     apiBaseUrl: url,
     apiToken: CANARY,
     accountId: 'a'.repeat(32),
     zoneId: 'b'.repeat(32),
     workersSubdomain: 'aud',
     r2: { endpoint: url, region: 'auto', accessKeyId: 'id', secretAccessKey: 'secret' },
-  });
+  };
+  return createCloudflareProvider(config, createCloudflareApi(config, PACE), PACE);
+}
 
 describe.each(Object.entries(FAULTS))('when a call to Cloudflare %s', (fault, answer) => {
   it('every method fails with an error that names the call and what to do, and no credential', async () => {
