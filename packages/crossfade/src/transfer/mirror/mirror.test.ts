@@ -52,6 +52,19 @@ describe('the mirror', () => {
     expect(world.bytesIn(world.legacy, 'a')).toBe('two');
   });
 
+  it('takes back what it copied when the object was deleted meanwhile, without waiting for the event', async () => {
+    const world = await production();
+    const mirror = await world.open();
+    world.queue.send(world.put('a', 'one'));
+    world.r2.onGet = () => {
+      world.r2.onGet = null;
+      queueMicrotask(() => void world.remove('a'));
+      return null;
+    };
+    await mirror.drain(0);
+    expect(world.bytesIn(world.legacy, 'a')).toBeNull();
+  });
+
   it('takes an overwrite from before its own copy in another life, which died between the two', async () => {
     const world = await production();
     world.put('a', 'one');

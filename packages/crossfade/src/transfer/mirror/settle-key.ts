@@ -54,7 +54,7 @@ export async function settleKey(stores: MirrorStores, key: string, evidence: Key
     const [source, target] = await Promise.all([stores.r2.head(key), stores.legacy.head(key)]);
     const next =
       source === null
-        ? await decideAbsent(stores, target, evidence)
+        ? await decideAbsent(stores, target, evidence, done === 'copied')
         : await decidePresent(stores, source, target, evidence);
     if (next === 'copy' && source !== null) {
       if (await copyBack(stores, source)) done = 'copied';
@@ -70,12 +70,21 @@ export async function settleKey(stores: MirrorStores, key: string, evidence: Key
 
 type Next = 'copy' | 'delete' | Exclude<Settled, 'copied' | 'deleted'>;
 
-async function decideAbsent(stores: MirrorStores, target: Head | null, evidence: KeyEvidence): Promise<Next> {
+/** `justCopied`: R2 had it a moment ago, and legacy's was written from that. */
+async function decideAbsent(
+  stores: MirrorStores,
+  target: Head | null,
+  evidence: KeyEvidence,
+  justCopied: boolean,
+): Promise<Next> {
   if (target === null) return 'in step';
   const written = Date.parse(target.lastModified);
   const { deletedAt, putAt, wasCopied, mayConclude } = evidence;
   const ours = isMirrored(target.meta);
-  if (deletedAt !== null) {
+  if (justCopied && ours) {
+    // Deleted while it was copied, past this copy: who deleted found nothing in legacy yet. The event may be long in
+    // coming, and after the last drain nobody would wait for it.
+  } else if (deletedAt !== null) {
     // Somebody uploaded it to legacy itself, after R2's was deleted.
     if (!ours && written >= deletedAt) return 'kept';
   } else {
