@@ -132,21 +132,23 @@ export async function startEdge(
       response.writeHead(status, { 'content-type': 'text/plain', 'cf-ray': ray, 'x-planted-by': 'failing-version' });
       return response.end('planted');
     }
-    const upstream = http.request(
-      {
-        host: '127.0.0.1',
-        port: version.port,
-        method: request.method,
-        path,
-        headers: {
-          ...request.headers,
-          'cf-ray': ray,
-          'cf-connecting-ip': request.socket.remoteAddress ?? '',
-          'x-forwarded-proto': 'http',
-        },
-        agent,
+    const hasBody = 'content-length' in request.headers || 'transfer-encoding' in request.headers;
+    const target = {
+      host: '127.0.0.1',
+      port: version.port,
+      method: request.method,
+      path,
+      headers: {
+        ...request.headers,
+        'cf-ray': ray,
+        'cf-connecting-ip': request.socket.remoteAddress ?? '',
+        'x-forwarded-proto': 'http',
       },
-      (answer) => {
+    };
+    const forward = (isRepeated: boolean): void => {
+      // A Worker may answer without reading the body, and then its connection is no good for another request.
+      const kept = hasBody || isRepeated ? false : agent;
+      const upstream = http.request({ ...target, agent: kept }, (answer) => {
         status = answer.statusCode ?? 502;
         if (isException(answer)) {
           outcome = 'scriptThrewException';
@@ -158,18 +160,23 @@ export async function startEdge(
         response.writeHead(status, { ...headers, server: 'cloudflare', 'cf-ray': ray });
         answer.pipe(response);
         answer.once('error', () => response.destroy());
-      },
-    );
-    upstream.once('error', () => {
-      outcome = 'internalError';
-      status = 502;
-      if (response.headersSent) response.destroy();
-      else refuse(502, 'error code: 502');
-    });
-    response.once('close', () => {
-      if (!response.writableFinished) upstream.destroy();
-    });
-    return request.pipe(upstream);
+      });
+      upstream.once('error', () => {
+        // A kept connection may end in the moment that it is used again; nothing was answered, so a fresh one may try.
+        const wasKept = upstream.reusedSocket && !hasBody && !isRepeated;
+        if (wasKept && !response.headersSent && !response.destroyed) return forward(true);
+        outcome = 'internalError';
+        status = 502;
+        if (response.headersSent) response.destroy();
+        else refuse(502, 'error code: 502');
+      });
+      response.once('close', () => {
+        if (!response.writableFinished) upstream.destroy();
+      });
+      if (hasBody) request.pipe(upstream);
+      else upstream.end();
+    };
+    return forward(false);
   });
   server.keepAliveTimeout = 65_000;
   server.listen(options.port, options.address);
