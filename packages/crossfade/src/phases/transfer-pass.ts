@@ -1,10 +1,13 @@
 import type { RolloutContext } from '../rollout/context.ts';
+import { carryDeletes } from '../transfer/carry-deletes.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
-import { openManifest } from '../transfer/manifest.ts';
+import { keysOfManifest, openManifest } from '../transfer/manifest.ts';
 import { stillMissing } from '../transfer/mirror/still-missing.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
+/** Of the first copy, in preparation. */
+const COPY_MANIFEST = 'transfer/copy.manifest.jsonl';
 /** A copy is caught up when a pass finds nothing new; more passes than this mean that it never will be. */
 const MOST_PASSES = 8;
 
@@ -84,6 +87,29 @@ export async function verifyInR2(
     subject: pass,
   });
   return { ...counted, missing: missing.length };
+}
+
+/**
+ * What users deleted in legacy since the copy is deleted in R2. Only before production writes to R2.
+ * @throws Error when so much has gone from legacy that it seems to have lost it
+ */
+export async function carryDeletesToR2(context: RolloutContext, pass: string): Promise<{ deleted: number }> {
+  const { providers, signal } = context;
+  const manifest = await context.placeFor(COPY_MANIFEST);
+  const { deleted, foreign, suspicious } = await carryDeletes({
+    from: providers.legacyStore,
+    to: providers.r2.production,
+    signal,
+    wereCopied: (keys) => keysOfManifest(manifest, keys),
+  });
+  const kept = JSON.stringify({ deleted, foreign, suspicious }, null, 2);
+  await context.keep(`transfer/${pass.replaceAll(' ', '-')}-deletes.json`, kept);
+  const [first] = suspicious;
+  if (first !== undefined)
+    throw new Error(
+      `${suspicious.length} objects that were copied are gone from legacy, the first ${first}: more than users delete, so legacy may have lost them`,
+    );
+  return { deleted: deleted.length };
 }
 
 /** Keys that R2 holds and legacy lacks, or has otherwise; those of which legacy has its own are left out. */

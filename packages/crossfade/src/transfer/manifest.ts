@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
+import * as v from 'valibot';
+import { linesOf } from './lines-of.ts';
 import type { VerifiedObject } from './verify.ts';
 
 export interface Manifest {
@@ -45,4 +47,16 @@ export async function openManifest(file: string): Promise<Manifest> {
 export function manifestLine({ key, size, etag, md5, sha256, verifiedBy }: VerifiedObject): string {
   const row = { key, size, etag, ...(md5 === null ? {} : { md5 }), ...(sha256 === null ? {} : { sha256 }), verifiedBy };
   return `${JSON.stringify(row)}\n`;
+}
+
+const keyed = v.object({ key: v.string() });
+
+/** Those of the keys that a manifest has; none where there is no such file. The file is read once and never held. */
+export async function keysOfManifest(file: string, keys: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for await (const line of linesOf(file)) {
+    const { key } = v.parse(keyed, JSON.parse(line));
+    if (keys.has(key)) found.add(key);
+  }
+  return found;
 }

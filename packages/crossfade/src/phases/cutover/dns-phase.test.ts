@@ -231,3 +231,17 @@ describe('a zone that somebody else edits', () => {
     expect((await cloud.state()).records).toMatchObject([{ content: LEGACY_ADDRESS, ttl: 600 }]);
   });
 });
+
+describe('before the switch', () => {
+  it('what users deleted in legacy since the copy is deleted in R2 as well', async () => {
+    const deleted = 'library/two.wav';
+    const { cloud, outcome } = await walked({
+      deadlineMs: 20_000,
+      meanwhile: { step: 'cutover.dns/dns.catchUp/run', act: ({ legacyStore }) => legacyStore.delete(deleted) },
+    });
+    expect(outcome.outcome).toBe('completed');
+    const { objects } = await cloud.state();
+    expect(Object.values(objects).flat()).toContain('library/one.wav');
+    expect(Object.values(objects).flat()).not.toContain(deleted);
+  });
+});

@@ -7,7 +7,7 @@ import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { frontendStep } from '../environment/frontend-step.ts';
 import { mediaRecord } from '../preparation/ttl-step.ts';
-import { copyToR2, verifyInR2 } from '../transfer-pass.ts';
+import { carryDeletesToR2, copyToR2, verifyInR2 } from '../transfer-pass.ts';
 
 const mediaHost = ({ config }: RolloutContext): string =>
   new URL(config.environments.production.worker.mediaOrigin).hostname;
@@ -105,7 +105,11 @@ function catchUpStep(
     title,
     proves: [],
     look: async () => ({ pass }),
-    run: (context) => copyToR2(context, pass, { keepNewer }),
+    async run(context) {
+      const copied = await copyToR2(context, pass, { keepNewer });
+      // Once production writes to R2, what R2 alone has is newer, not left over.
+      return options.switched ? copied : { ...copied, ...(await carryDeletesToR2(context, pass)) };
+    },
     async verify(context) {
       // What production overwrites meanwhile differs until the mirror has brought it to legacy.
       const { reading: result } = await until(

@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import * as v from 'valibot';
+import { linesOf } from '../lines-of.ts';
 import type { KeyEvidence } from './settle-key.ts';
 import { readMediaEvent, type MediaEvent } from './media-event.ts';
 
@@ -75,14 +74,3 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
 }
 
 const row = v.object({ key: v.string() });
-
-async function* linesOf(file: string): AsyncGenerator<string> {
-  const stream = createReadStream(file);
-  try {
-    for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) if (line !== '') yield line;
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  } finally {
-    stream.destroy();
-  }
-}

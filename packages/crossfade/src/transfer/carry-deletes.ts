@@ -1,0 +1,56 @@
+import type { ObjectStore } from '../providers/providers.ts';
+import { mergeListings } from './merge-listings.ts';
+
+/** Keys that are looked up in one go; what is beyond is left to the next pass. */
+const MOST_LOOKED_UP = 10_000;
+/** So many deletes are believed in any case, and else this share of all keys: more are a loss of the source's. */
+const FEW = 20;
+const SHARE = 0.05;
+
+export interface CarryDeletesOptions {
+  readonly from: ObjectStore;
+  readonly to: ObjectStore;
+  readonly signal: AbortSignal;
+  /** Which of these keys a manifest of a verified copy has: only those can have been deleted in the source since. */
+  wereCopied(keys: ReadonlySet<string>): Promise<ReadonlySet<string>>;
+}
+
+export interface CarriedDeletes {
+  readonly deleted: readonly string[];
+  /** In the target only, and never copied as far as the manifests say: not ours to delete. */
+  readonly foreign: number;
+  /** Were copied, and so many have gone that the source seems to have lost them: nothing was deleted. */
+  readonly suspicious: readonly string[];
+}
+
+/**
+ * What was deleted in the source since it was copied is deleted in the target, so that nobody finds there what its
+ * owner has deleted. Only while the source alone is written to. Each key needs three proofs: a manifest has it, the
+ * source's listing lacks it, and the source says once more that it is not there.
+ * @throws ProviderError when a listing cannot be read or an object cannot be deleted
+ */
+export async function carryDeletes(options: CarryDeletesOptions): Promise<CarriedDeletes> {
+  const { from, to, signal } = options;
+  const targetOnly = new Set<string>();
+  let keys = 0;
+  let foreign = 0;
+  for await (const { key, from: source } of mergeListings(from.list(), to.list())) {
+    signal.throwIfAborted();
+    keys++;
+    if (source === null && targetOnly.size < MOST_LOOKED_UP) targetOnly.add(key);
+    else if (source === null) foreign++;
+  }
+  const copied = targetOnly.size === 0 ? new Set<string>() : await options.wereCopied(targetOnly);
+  const gone = [...targetOnly].filter((key) => copied.has(key));
+  foreign += targetOnly.size - gone.length;
+  if (gone.length > Math.max(FEW, keys * SHARE)) return { deleted: [], foreign, suspicious: gone };
+  const deleted: string[] = [];
+  for (const key of gone) {
+    signal.throwIfAborted();
+    // A listing ages while it is read: it may have come back since.
+    if ((await from.head(key)) !== null) continue;
+    await to.delete(key);
+    deleted.push(key);
+  }
+  return { deleted, foreign, suspicious: [] };
+}
