@@ -72,7 +72,7 @@ export async function withTransfer(
 }
 
 /** What a person can mend, in their words; any other error as it is. */
-function asTransferError(error: unknown): unknown {
+export function asTransferError(error: unknown): unknown {
   if (error instanceof ManifestError)
     return new UserError('CROSSFADE_MANIFEST_BROKEN', error.message, 'take a manifest that copy or verify has written');
   if (error instanceof TransferStopped) return asStopped(error);
