@@ -79,7 +79,11 @@ export function asTransferError(error: unknown): unknown {
   if (!(error instanceof ProviderError) || isUnreachable(error)) return error;
   const hint = error.hint ?? 'check the location and its credentials';
   if (error.code === 'NoSuchBucket' || error.status === 404)
-    return new UserError('CROSSFADE_BUCKET_MISSING', error.message, 'check the name of the bucket');
+    return new UserError(
+      'CROSSFADE_BUCKET_MISSING',
+      error.message,
+      'check the name of the bucket; nothing here makes one',
+    );
   if (reasonToStop(error) !== null || error.status === 403)
     return new UserError('CROSSFADE_ACCESS_REFUSED', error.message, hint);
   return new UserError('CROSSFADE_PROVIDER_REFUSED', error.message, `${hint}; run it again to go on`, EXIT.failed);

@@ -17,7 +17,7 @@ export interface Supervision {
 }
 
 /** Fewer objects than these are not worth a task of their own. */
-const LEAST_OBJECTS = 250;
+const LEAST_OBJECTS = 50;
 
 /** To the engine each turn at a partition is a workflow of its own. */
 export const workflowId = ({ transfer, number, generation }: TaskId): string => `${transfer}/${number}/${generation}`;
