@@ -1,4 +1,5 @@
-import { mkdtemp, rm, chmod } from 'node:fs/promises';
+import { execFile, spawnSync } from 'node:child_process';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -53,5 +54,33 @@ describe('the database server', () => {
     await server.stop();
     expect(() => process.kill(server.pid, 0)).toThrow();
     expect(await findDatabaseServer(folder)).toBeNull();
+  });
+
+  it('is one for all of several processes that start it at once in an empty folder', async () => {
+    const own = await mkdtemp(join(tmpdir(), 'crossfade-db-'));
+    await chmod(own, 0o755);
+    const script = `import { startDatabaseServer } from ${JSON.stringify(new URL('index.ts', import.meta.url).href)};
+      const server = await startDatabaseServer(${JSON.stringify({ ...options(), folder: own })});
+      console.log(server.pid);`;
+    const start = (): Promise<string> =>
+      new Promise((resolve, reject) => {
+        execFile(process.execPath, ['--input-type=module', '-e', script], (error, out) =>
+          error === null ? resolve(out) : reject(error),
+        );
+      });
+    try {
+      expect(new Set(await Promise.all([start(), start(), start()])).size).toBe(1);
+      expect(await readdir(own)).not.toContain('starting');
+    } finally {
+      await (await findDatabaseServer(own))?.stop();
+      await rm(own, { recursive: true, force: true });
+    }
+  });
+
+  it('does not wait for a process that died while it was starting one', async () => {
+    const dead = spawnSync(process.execPath, ['-e', '']).pid;
+    await writeFile(join(folder, 'starting'), `${dead} left behind`);
+    const server = await startDatabaseServer(options());
+    expect(await ask(server.url('one'))).toEqual({ name: 'one' });
   });
 });

@@ -6,12 +6,16 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { closedFolderAbove, postgresBinaries } from './postgres-binaries.ts';
+import { isAlive } from './processes.ts';
 import { serverUser } from './server-user.ts';
+import { withStartLock } from './start-lock.ts';
 
 const run = promisify(execFile);
 const USER = 'crossfade';
 const START_MS = 30_000;
 const STOP_MS = 20_000;
+/** Another process that makes the same database is waited for so long: it runs initdb, then starts. */
+const LOCK_MS = 2 * START_MS;
 const POLL_MS = 25;
 
 export interface DatabaseServer {
@@ -48,15 +52,6 @@ async function freePort(): Promise<number> {
       );
     });
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 /** pid and port of the server that holds this folder, from its `postmaster.pid`; `null` when none lives. */
@@ -136,9 +131,14 @@ async function ready(folder: string, server: DatabaseServer): Promise<void> {
 
 /**
  * Starts PostgreSQL in a folder (made when missing), in a session of its own so that Ctrl-C does not reach it, or
- * finds the one that an earlier process left running there.
+ * finds the one that another process has started there. Several processes may do so at once.
  */
 export async function startDatabaseServer(options: DatabaseServerOptions): Promise<DatabaseServer> {
+  await mkdir(options.folder, { recursive: true });
+  return withStartLock(options.folder, LOCK_MS, () => startOrFind(options));
+}
+
+async function startOrFind(options: DatabaseServerOptions): Promise<DatabaseServer> {
   const { folder, password } = options;
   const found = await holder(folder);
   let server = found === null ? await launch(options) : serverAt(folder, found.pid, found.port, password);
@@ -158,7 +158,6 @@ async function launch(options: DatabaseServerOptions): Promise<DatabaseServer> {
   const { folder, password } = options;
   const user = await serverUser();
   const binaries = await postgresBinaries(user !== null);
-  await mkdir(folder, { recursive: true });
   if (user !== null) {
     const closed = await closedFolderAbove(join(folder, 'data'));
     if (closed !== null) {

@@ -46,6 +46,7 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --dry-run                 name each change, make none
   crossfade copy FROM TO        every object of FROM is in TO, proven by its bytes; run again, it goes on
       --include GLOB  --exclude GLOB  --prefix P  --bandwidth 10M  --dry-run  --manifest FILE  --until-caught-up
+      --shared                  with every crossfade worker on the same DATABASE_URL
   crossfade verify FROM TO      what is missing, extra or different in TO
       --deep  --repair          reads both sides; copies again what is wrong
       (all options and how locations are written: crossfade copy --help, verify --help)
@@ -95,6 +96,7 @@ const OPTIONS = {
   'max-lag': { type: 'string' },
   deep: { type: 'boolean' },
   repair: { type: 'boolean' },
+  shared: { type: 'boolean' },
   once: { type: 'boolean' },
   to: { type: 'string' },
   beside: { type: 'string' },

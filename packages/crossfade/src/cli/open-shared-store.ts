@@ -1,6 +1,6 @@
 import type { OpenedStore } from '../transfer/shared/shared-transfer.ts';
 import type { CommandFlags } from './main.ts';
-import { openLocations } from './open-locations.ts';
+import { openLocations, type OpenLocation } from './open-locations.ts';
 import { UserError } from './user-error.ts';
 
 /** Opens a location of a shared transfer with this machine's config and environment. @throws UserError as `openLocations` */
@@ -13,8 +13,18 @@ export async function openSharedStore(
   const opened = await openLocations({ flags, wanted: [{ text, use }], prefix: '', concurrency, onSkipped() {} });
   const [location] = opened.locations;
   if (location === undefined) throw new Error(`${text} was not opened`);
-  if (location.place.root !== 'folders') return { ...location.store, close: () => opened.close() };
-  await opened.close();
+  try {
+    demandShared(location);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return { ...location.store, close: () => opened.close() };
+}
+
+/** @throws UserError for a folder, which every machine has another of */
+export function demandShared({ place, text }: OpenLocation): void {
+  if (place.root !== 'folders') return;
   throw new UserError(
     'CROSSFADE_LOCATION_NOT_SHARED',
     `${text} is a folder of this machine: other machines have another one, or none`,

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { startDatabaseServer } from '@crossfade/database-server';
 import { Client } from 'pg';
@@ -48,6 +48,16 @@ async function databasePassword(file: string): Promise<string> {
   if (known !== null) return known;
   const made = randomBytes(16).toString('hex');
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, made, { mode: 0o600 });
-  return made;
+  // Linked into its place: of two commands that make one at once, both go by the one that came first.
+  const own = `${file}.${process.pid}`;
+  await writeFile(own, made, { mode: 0o600 });
+  try {
+    await link(own, file);
+    return made;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return readFile(file, 'utf8');
+    throw error;
+  } finally {
+    await rm(own, { force: true });
+  }
 }

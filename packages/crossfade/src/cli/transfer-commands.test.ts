@@ -6,7 +6,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTemporaryProject, type TemporaryProject } from '../../../local-cloud/src/supabase/temporary-project.ts';
+import { smallConfig } from '../engine/fixtures/small-config.ts';
 import { createObjectStore } from '../providers/s3/object-store.ts';
+import type { RolloutConfig } from '../rollout/config.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const SECRET = 'canary-s3-secret-access-key';
@@ -71,6 +73,26 @@ async function files(entries: Readonly<Record<string, string>>): Promise<void> {
 async function objects(entries: Readonly<Record<string, string>>): Promise<void> {
   for (const [key, text] of Object.entries(entries))
     await bucket.put(key, Buffer.from(text), Buffer.byteLength(text), META);
+}
+
+/** A config whose legacy is the project, without S3 keys that anybody takes. */
+function restConfig(): RolloutConfig {
+  const nowhere = 'http://127.0.0.1:9';
+  const config = smallConfig({
+    cloudflare: nowhere,
+    r2: nowhere,
+    legacy: nowhere,
+    databaseUrl: project.database.url(project.databaseName),
+    edgePort: 9,
+    edgeAddress: '127.0.0.1',
+    authority: '127.0.0.1:9',
+    resolvers: ['127.0.0.1:9'],
+    ttlScale: 1,
+  });
+  const { production, staging } = config.environments;
+  const { url, serviceKey } = project;
+  const supabase = { ...production.supabase, url, serviceKey, bucket: 'media' };
+  return { ...config, environments: { staging, production: { ...production, supabase } } };
 }
 
 describe('copy and verify, between a bucket and a folder', () => {
@@ -181,6 +203,25 @@ describe('copy and verify, between a bucket and a folder', () => {
         ],
       },
     });
+  });
+
+  it('legacy-rest is legacy over REST: it is read and proven, and cannot be written', async () => {
+    await objects({ 'rest/a.wav': 'a', 'rest/b c/d&e.wav': 'longer' });
+    await files({ 'rest.config.mjs': `export default ${JSON.stringify(restConfig())};` });
+    const config = ['--config', 'rest.config.mjs'];
+    const there = await crossfade(['copy', 'legacy-rest/rest', './media', '--json', ...config], {});
+    expect(there.code, there.err).toBe(0);
+    expect(JSON.parse(there.out)).toMatchObject({ outcome: 'done', copied: 2, bytes: 7, verified: { verified: 2 } });
+    expect(await readFile(join(folder, 'media/b c/d&e.wav'), 'utf8')).toBe('longer');
+    await files({ 'media/a.wav': 'A' });
+    const found = await crossfade(['verify', 'legacy-rest/rest', './media', '--json', ...config], {});
+    expect([found.code, JSON.parse(found.out).counts]).toEqual([
+      1,
+      expect.objectContaining({ different: 1, missing: 0 }),
+    ]);
+    const back = await crossfade(['copy', './media', 'legacy-rest/rest', ...config], {});
+    expect([back.code, back.err]).toEqual([2, expect.stringContaining('[CROSSFADE_LOCATION_READ_ONLY]')]);
+    expect(`${there.err}${there.out}${found.err}${found.out}${back.err}`).not.toContain(project.serviceKey);
   });
 
   it('a source with nothing that was asked for is no success', async () => {
@@ -327,6 +368,7 @@ describe('a mistake at the edge of a transfer', () => {
   it('help tells how locations are written', async () => {
     const { code, out } = await crossfade(['verify', '--help']);
     expect(code).toBe(0);
-    for (const word of ['s3://BUCKET', 'legacy-rest', '--until-caught-up', 'Exit codes']) expect(out).toContain(word);
+    for (const word of ['s3://BUCKET', 'legacy-rest', '--until-caught-up', '--shared', 'Exit codes'])
+      expect(out).toContain(word);
   });
 });

@@ -25,6 +25,9 @@ copy
   --dry-run                     prints the calls that would put the objects, makes none
   --until-caught-up             copies on until TO is at most --max-lag SECONDS behind what changes in FROM
                                 (default: transfer.maxLagSeconds, or 30)
+  --shared                      with every crossfade worker on the same DATABASE_URL (without one: on this machine);
+                                run again, it joins the copy that is under way. Takes the options above, but --report,
+                                and none of copy's other ones
   --no-verify                   does not prove the target afterwards
 verify
   --deep                        reads both sides, whatever checksums they name

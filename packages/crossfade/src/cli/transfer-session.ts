@@ -72,14 +72,18 @@ export async function withTransfer(
 }
 
 /** What a person can mend, in their words; any other error as it is. */
-function asTransferError(error: unknown): unknown {
+export function asTransferError(error: unknown): unknown {
   if (error instanceof ManifestError)
     return new UserError('CROSSFADE_MANIFEST_BROKEN', error.message, 'take a manifest that copy or verify has written');
   if (error instanceof TransferStopped) return asStopped(error);
   if (!(error instanceof ProviderError) || isUnreachable(error)) return error;
   const hint = error.hint ?? 'check the location and its credentials';
   if (error.code === 'NoSuchBucket' || error.status === 404)
-    return new UserError('CROSSFADE_BUCKET_MISSING', error.message, 'check the name of the bucket');
+    return new UserError(
+      'CROSSFADE_BUCKET_MISSING',
+      error.message,
+      'check the name of the bucket; nothing here makes one',
+    );
   if (reasonToStop(error) !== null || error.status === 403)
     return new UserError('CROSSFADE_ACCESS_REFUSED', error.message, hint);
   return new UserError('CROSSFADE_PROVIDER_REFUSED', error.message, `${hint}; run it again to go on`, EXIT.failed);

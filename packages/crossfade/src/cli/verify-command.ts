@@ -51,7 +51,7 @@ export async function verifyCommand(locations: readonly string[], flags: Command
 }
 
 function refuseFlags(flags: CommandFlags): void {
-  for (const name of ['bandwidth', 'until-caught-up', 'max-lag', 'no-verify', 'dry-run'] as const) {
+  for (const name of ['bandwidth', 'until-caught-up', 'max-lag', 'no-verify', 'dry-run', 'shared'] as const) {
     if (flags[name] === undefined || (name === 'bandwidth' && flags.repair === true)) continue;
     throw new UserError('CROSSFADE_ARGUMENT_UNKNOWN', `--${name} belongs to copy`, 'see: crossfade verify --help');
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { CopyFailure } from './copy.ts';
 import { copyUntil } from './copy-until.ts';
 import { memoryStore } from './fixtures/memory-store.ts';
 import { measureLag } from './pending.ts';
@@ -77,5 +78,45 @@ describe('a copy until it has caught up', () => {
     };
     expect(await copyUntil(options, 10)).toMatchObject({ caughtUp: true, copied: 1, passes: 1 });
     expect(failed).toEqual(['strange']);
+  });
+
+  it('an object that one pass could not copy and a later one could has not failed; one that no pass could has', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    for (const key of ['good', 'later', 'never']) from.place(key, 'x', { lastModified: secondsAgo(100) });
+    const asked = new Map<string, number>();
+    from.onGet = (key) => {
+      const times = (asked.get(key) ?? 0) + 1;
+      asked.set(key, times);
+      // Three times in one pass: a copy tries each object again.
+      if (key === 'never' || (key === 'later' && times <= 3)) throw new Error('no such thing');
+      return null;
+    };
+    const failed: CopyFailure[] = [];
+    const onFailed = (failure: CopyFailure): void => void failed.push(failure);
+    const result = await copyUntil({ from, to, concurrency: 1, signal, onFailed }, 10);
+    expect(result).toMatchObject({ caughtUp: false, copied: 2 });
+    expect(failed).toEqual([{ key: 'never', reason: expect.stringContaining('no such thing') }]);
+
+    asked.clear();
+    from.objects.delete('never');
+    to.objects.clear();
+    failed.length = 0;
+    expect(await copyUntil({ from, to, concurrency: 1, signal, onFailed }, 10)).toMatchObject({ caughtUp: true });
+    expect(failed).toEqual([]);
+  });
+
+  it('tells what has failed so far when it is stopped', async () => {
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    for (const key of ['a', 'b']) from.place(key, 'x', { lastModified: secondsAgo(100) });
+    const stop = new AbortController();
+    from.onGet = (key) => {
+      if (key === 'b') stop.abort(new Error('enough'));
+      throw new Error('no such thing');
+    };
+    const failed: string[] = [];
+    const onFailed = ({ key }: CopyFailure): void => void failed.push(key);
+    const copying = copyUntil({ from, to, concurrency: 1, signal: stop.signal, onFailed }, 10);
+    await expect(copying).rejects.toThrow('enough');
+    expect(failed).toEqual(['a']);
   });
 });

@@ -1,4 +1,4 @@
-import { copyObjects, type CopyOptions } from './copy.ts';
+import { copyObjects, type CopyFailure, type CopyOptions, type CopyResult } from './copy.ts';
 import { measureLag } from './pending.ts';
 
 /** Passes in a row that do not bring the lag down: changes come faster than they are copied. */
@@ -20,7 +20,8 @@ export interface CaughtUp {
 
 /**
  * Copies once, or again and again until the lag is within `maxLagSeconds`. Gives up when three passes in a row did not
- * bring it down. Throws as `copyObjects` does.
+ * bring it down. With a bound, an object that one pass could not copy is told by `onFailed` only when the last pass
+ * could not either; until then a pass's failures are held. Throws as `copyObjects` does.
  */
 export async function copyUntil(
   options: CopyOptions,
@@ -33,16 +34,51 @@ export async function copyUntil(
   for (let passes = 1; ; passes++) {
     const since = Date.now();
     // What a store cannot hold is told once, by the first pass.
-    const result = await copyObjects(passes === 1 ? options : { ...options, filter: holdable });
+    const pass = passes === 1 ? options : { ...options, filter: holdable };
+    const { result, failures } = maxLagSeconds === null ? await copyTelling(pass) : await copyHolding(pass);
     copied += result.copied;
     bytes += result.bytes;
     const done = { copied, bytes, present: result.present, passes, since };
     if (maxLagSeconds === null) return { ...done, lagSeconds: null, caughtUp: true };
     const lag = await measureLag({ ...options, filter: holdable });
     onLag(lag.seconds, lag.pending);
-    if (lag.seconds <= maxLagSeconds) return { ...done, lagSeconds: lag.seconds, caughtUp: true };
     inVain = lag.seconds < best ? 0 : inVain + 1;
     best = Math.min(best, lag.seconds);
-    if (inVain === IN_VAIN || result.copied === 0) return { ...done, lagSeconds: lag.seconds, caughtUp: false };
+    const caughtUp = lag.seconds <= maxLagSeconds;
+    // Another pass may bring what failed in this one; where nothing failed and nothing came, it would do the same again.
+    const hopeless = inVain === IN_VAIN || (result.copied === 0 && failures.length === 0);
+    if (!caughtUp && !hopeless) continue;
+    await tellAll(options, failures);
+    return { ...done, lagSeconds: lag.seconds, caughtUp };
   }
+}
+
+interface Pass {
+  readonly result: CopyResult;
+  /** What is not told yet. */
+  readonly failures: readonly CopyFailure[];
+}
+
+async function copyTelling(options: CopyOptions): Promise<Pass> {
+  return { result: await copyObjects(options), failures: [] };
+}
+
+/** Tells at once only what the target cannot hold: no later pass will bring it. */
+async function copyHolding(options: CopyOptions): Promise<Pass> {
+  const failures: CopyFailure[] = [];
+  const onFailed: CopyOptions['onFailed'] = (failure) => {
+    if ((options.refuses?.(failure.key) ?? null) !== null) return options.onFailed?.(failure);
+    failures.push(failure);
+  };
+  try {
+    return { result: await copyObjects({ ...options, onFailed }), failures };
+  } catch (error) {
+    // There is no later pass.
+    await tellAll(options, failures);
+    throw error;
+  }
+}
+
+async function tellAll({ onFailed }: CopyOptions, failures: readonly CopyFailure[]): Promise<void> {
+  for (const failure of failures) await onFailed?.(failure);
 }

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { createTransferTables } from './shared-tables.ts';
-import { writeManifest } from './shared-manifest.ts';
+import { writeManifest, type WrittenManifest } from './shared-manifest.ts';
 import { readProgress, type SharedProgress } from './shared-progress.ts';
 import {
   TRANSFER_DEFAULTS,
@@ -46,6 +46,7 @@ export interface SharedCopyResult {
   readonly copiedBytes: number;
   readonly extra: number;
   readonly failed: number;
+  readonly manifest: WrittenManifest | null;
   /** The first of them. */
   readonly failures: readonly FailedObject[];
 }
@@ -63,21 +64,23 @@ export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopy
   const options = { ...TRANSFER_DEFAULTS, ...copy.options };
   await canBeListed(openStore, from, 'read');
   await canBeListed(openStore, to, 'write');
+  signal.throwIfAborted();
   const pool = new Pool({ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 5000 });
   // An idle connection that breaks is no loss; whoever asks next gets a new one or the error.
   pool.on('error', () => {});
   const ended = new AbortController();
+  let part: ReturnType<typeof runWorker> | null = null;
   try {
     await createTransferTables(pool);
     const { transfer, joined } = await beginTransfer(pool, { from, to, options });
     const over = AbortSignal.any([signal, ended.signal]);
-    const part = copy.takesPart === false ? null : runWorker({ ...workerPart(copy), once: false, signal: over });
+    part = copy.takesPart === false ? null : runWorker({ ...workerPart(copy), once: false, signal: over });
     const whole = waitForEnd(pool, transfer.id, copy).finally(() => ended.abort());
     // The worker ends by itself only when it cannot go on.
     await (part === null ? whole : Promise.race([whole, part.then(() => whole)]));
     await part;
     const results = (await readResults(pool, transfer.id)).map(({ result }) => result);
-    if (copy.manifest !== undefined) await writeManifest(pool, transfer.id, copy.manifest);
+    const manifest = copy.manifest === undefined ? null : await writeManifest(pool, transfer.id, copy.manifest);
     await endTransfer(pool, transfer.id);
     const sum = (of: (one: (typeof results)[number]) => number): number =>
       results.reduce((total, one) => total + of(one), 0);
@@ -91,10 +94,13 @@ export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopy
       copiedBytes: sum((one) => one.copiedBytes),
       extra: sum((one) => one.extra),
       failed: sum((one) => one.failed),
+      manifest,
       failures: results.flatMap((one) => one.failures).slice(0, MOST_NAMED),
     };
   } finally {
     ended.abort();
+    // What this process has under way is given back. Its error, if that is what ended this, is thrown already.
+    await Promise.allSettled([part]);
     await pool.end();
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
 import { gunzip, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
@@ -10,6 +11,7 @@ const zip = promisify(gzip);
 const unzip = promisify(gunzip);
 /** Text of one chunk before it is packed, bytes. */
 const CHUNK_BYTES = 1024 * 1024;
+const NEWLINE = 0x0a;
 
 export interface ManifestPart {
   /** Adds one row; waits while a full chunk is written. May be called by many at once. */
@@ -63,8 +65,15 @@ export function openManifestPart(pool: Pool, { transfer, number, generation }: T
   };
 }
 
+export interface WrittenManifest {
+  readonly file: string;
+  readonly rows: number;
+  /** Of the file. */
+  readonly sha256: string;
+}
+
 /** Writes the manifest of a whole transfer, partition by partition and a chunk at a time, and puts it in its place. */
-export async function writeManifest(pool: Pool, transfer: string, file: string): Promise<void> {
+export async function writeManifest(pool: Pool, transfer: string, file: string): Promise<WrittenManifest> {
   const { rows } = await pool.query<{ number: number; generation: number; chunk: number }>(
     `select m.number, m.generation, m.chunk from crossfade.transfer_manifests m
      join crossfade.transfer_partitions p using (transfer, number, generation)
@@ -72,17 +81,25 @@ export async function writeManifest(pool: Pool, transfer: string, file: string):
     [transfer],
   );
   const handle = await open(`${file}.part`, 'w');
+  const hash = createHash('sha256');
+  let written = 0;
   try {
     for (const { number, generation, chunk } of rows) {
       const found = await pool.query<{ lines: Buffer }>(
         'select lines from crossfade.transfer_manifests where transfer = $1 and number = $2 and generation = $3 and chunk = $4',
         [transfer, number, generation, chunk],
       );
-      for (const { lines } of found.rows) await handle.appendFile(await unzip(lines));
+      for (const { lines } of found.rows) {
+        const text = await unzip(lines);
+        await handle.appendFile(text);
+        hash.update(text);
+        for (const byte of text) if (byte === NEWLINE) written++;
+      }
     }
     await handle.sync();
   } finally {
     await handle.close();
   }
   await rename(`${file}.part`, file);
+  return { file, rows: written, sha256: hash.digest('hex') };
 }

@@ -14,6 +14,8 @@ export interface TransferOptions {
   /** Patterns of keys, for whoever makes the filter; all when empty. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** Only keys that begin with it, below the location. */
+  readonly prefix: string;
   /** Ranges that the keys are cut into at first, and what a range may hold at most; larger ones are split. */
   readonly partitions: number;
   readonly mostObjects: number;
@@ -26,6 +28,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
   deep: false,
   include: [],
   exclude: [],
+  prefix: '',
   partitions: 64,
   mostObjects: 20_000,
   mostBytes: 16 * GIB,

@@ -1,6 +1,7 @@
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Pool } from 'pg';
 import { cutKeySpace } from '../partitions.ts';
+import { prefixedStore } from '../prefixed-store.ts';
 import type { ObjectStore } from '../../providers/providers.ts';
 import { giveBack, plan, transfersUnderWay, type TaskId } from './transfers.ts';
 import { deadWorkers } from './worker-session.ts';
@@ -16,7 +17,7 @@ export interface Supervision {
 }
 
 /** Fewer objects than these are not worth a task of their own. */
-const LEAST_OBJECTS = 250;
+const LEAST_OBJECTS = 50;
 
 /** To the engine each turn at a partition is a workflow of its own. */
 export const workflowId = ({ transfer, number, generation }: TaskId): string => `${transfer}/${number}/${generation}`;
@@ -43,7 +44,8 @@ export async function supervise(work: Supervision): Promise<void> {
       if (planned) continue;
       const { partitions, mostObjects } = options;
       const cut = { partitions, least: Math.min(LEAST_OBJECTS, mostObjects), signal: work.signal };
-      const ranges = await cutKeySpace(await work.storeAt(from, 'read'), cut);
+      const store = prefixedStore(await work.storeAt(from, 'read'), '', options.prefix);
+      const ranges = await cutKeySpace(store, cut);
       await plan(client, id, ranges);
     }
     await handOver(work);

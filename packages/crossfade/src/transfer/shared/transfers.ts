@@ -9,6 +9,7 @@ const optionsSchema = v.object({
   deep: v.boolean(),
   include: v.array(v.string()),
   exclude: v.array(v.string()),
+  prefix: v.string(),
   partitions: v.number(),
   mostObjects: v.number(),
   mostBytes: v.number(),

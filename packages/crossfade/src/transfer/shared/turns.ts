@@ -1,10 +1,12 @@
 import type { Pool } from 'pg';
+import type { ObjectStore } from '../../providers/providers.ts';
 import type { KeyRange } from '../key-range.ts';
 import { cutKeySpace, splitPoint } from '../partitions.ts';
+import { prefixedStore } from '../prefixed-store.ts';
 import { copyPartition, failedRange, withPatience } from './partition-task.ts';
 import { openManifestPart } from './shared-manifest.ts';
 import type { createThroughput } from './shared-progress.ts';
-import type { KeyFilter, OpenedStore, PartitionResult, SharedTransfer, TransferOptions } from './shared-transfer.ts';
+import type { KeyFilter, PartitionResult, SharedTransfer, TransferOptions } from './shared-transfer.ts';
 import type { StoreRoom } from './store-room.ts';
 import {
   claimPartition,
@@ -61,10 +63,11 @@ export function createTurns(worker: {
   let finished = 0;
   const broken = new AbortController();
 
-  async function open(transfer: SharedTransfer): Promise<{ from: OpenedStore; to: OpenedStore }> {
+  async function open(transfer: SharedTransfer): Promise<{ from: ObjectStore; to: ObjectStore }> {
     try {
       const [from, to] = await Promise.all([stores.at(transfer.from, 'read'), stores.at(transfer.to, 'write')]);
-      return { from, to };
+      const { prefix } = transfer.options;
+      return { from: prefixedStore(from, '', prefix), to: prefixedStore(to, '', prefix) };
     } catch (error) {
       broken.abort(error);
       throw error;
@@ -72,7 +75,7 @@ export function createTurns(worker: {
   }
 
   /** The range, or its beginning when it is too large; then the rest is there for the others. `null`: not ours. */
-  async function shorten(turn: Turn, range: KeyRange, from: OpenedStore, options: TransferOptions) {
+  async function shorten(turn: Turn, range: KeyRange, from: ObjectStore, options: TransferOptions) {
     const { signal } = turn.stop;
     const most = { objects: options.mostObjects, bytes: options.mostBytes };
     const split = await withPatience(() => splitPoint(from, range, most, signal), signal);

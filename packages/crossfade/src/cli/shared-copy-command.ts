@@ -1,0 +1,175 @@
+import { resolve } from 'node:path';
+import pc from 'picocolors';
+import { keyFilter } from '../transfer/key-filter.ts';
+import { runSharedCopy, type SharedCopyResult } from '../transfer/shared/shared-copy.ts';
+import { readEnvironment } from './environment-file.ts';
+import { EXIT } from './exit-codes.ts';
+import { interruption } from './interruption.ts';
+import type { CommandFlags } from './main.ts';
+import { openLocations } from './open-locations.ts';
+import { demandShared, openSharedStore } from './open-shared-store.ts';
+import { openRolloutDatabase } from './rollout-database.ts';
+import { amountText } from './shared-progress-text.ts';
+import { createSharedProgressView } from './shared-progress-view.ts';
+import { findingText } from './transfer-answer.ts';
+import { readTransferOptions } from './transfer-options.ts';
+import { asTransferError, quoted } from './transfer-session.ts';
+import { UserError } from './user-error.ts';
+
+/** Failures that a terminal shows. */
+const SHOWN = 10;
+
+/** What makes no sense for a copy that other machines have a part in, and what to do instead. */
+const REFUSED = {
+  bandwidth: 'each worker copies as fast as it can: bound it with --concurrency, or copy without --shared',
+  'until-caught-up': 'copy once with --shared, then catch up without it',
+  'max-lag': 'copy once with --shared, then catch up without it',
+  'no-verify': 'each worker proves what it has copied before it takes the next partition',
+  'dry-run': 'the calls are the same without --shared: crossfade copy FROM TO --dry-run',
+  report: 'what failed is in the answer of --json; crossfade verify FROM TO --report FILE writes all of it',
+} as const satisfies Partial<Record<keyof CommandFlags, string>>;
+
+/**
+ * `crossfade copy FROM TO --shared`: begins a copy that every `crossfade worker` on the same database has a part in,
+ * has one itself, and waits for its end. Run again, it joins the copy that is under way.
+ */
+export async function sharedCopyCommand(from: string, to: string, flags: CommandFlags): Promise<number> {
+  refuseFlags(flags);
+  const options = readTransferOptions(flags);
+  const interrupted = interruption();
+  const command = ['crossfade', ...process.argv.slice(2)].map(quoted).join(' ');
+  const env = await readEnvironment(flags.env);
+  const concurrency = await checkLocations(from, to, flags, options.concurrency);
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const view = createSharedProgressView(process.stderr);
+  const start = performance.now();
+  const database = await openRolloutDatabase(env);
+  try {
+    const result = await runSharedCopy({
+      databaseUrl: database.url,
+      from,
+      to,
+      options: { include: flags.include ?? [], exclude: flags.exclude ?? [], prefix: options.prefix },
+      openStore: (location, use) => openSharedStore(flags, location, use, concurrency),
+      filter: ({ include, exclude }) => keyFilter(include, exclude) ?? undefined,
+      concurrency,
+      ...(flags.manifest === undefined ? {} : { manifest: resolve(flags.manifest) }),
+      onProgress: (progress) => view.show(progress),
+      onTrouble(text) {
+        view.end();
+        say(`waiting: ${text}`);
+      },
+      signal: interrupted,
+    });
+    view.end();
+    const outcome = outcomeOf(result);
+    tell(result, outcome, say, { from, to });
+    if (flags.json === true) {
+      const seconds = (performance.now() - start) / 1000;
+      process.stdout.write(`${JSON.stringify(answerOf(result, { outcome, from, to, seconds, command }))}\n`);
+    }
+    return outcome === 'done' ? EXIT.done : EXIT.failed;
+  } catch (error) {
+    view.end();
+    if (!interrupted.aborted) throw asDatabaseError(error) ?? asTransferError(error);
+    say(`interrupted; what has arrived stays, and other workers go on. Join them again: ${command}`);
+    if (flags.json === true) process.stdout.write(`${JSON.stringify({ outcome: 'interrupted', next: [command] })}\n`);
+    return EXIT.interrupted;
+  } finally {
+    await database.close();
+  }
+}
+
+/** @throws UserError */
+function refuseFlags(flags: CommandFlags): void {
+  for (const [name, instead] of Object.entries(REFUSED)) {
+    if (Reflect.get(flags, name) === undefined) continue;
+    throw new UserError('CROSSFADE_ARGUMENT_UNKNOWN', `--${name} does not go with --shared`, instead);
+  }
+}
+
+/** Both are there, are stores that others can open too, and are not one place. Answers with the objects at once. */
+async function checkLocations(
+  from: string,
+  to: string,
+  flags: CommandFlags,
+  concurrency: number | null,
+): Promise<number> {
+  const wanted = [
+    { text: from, use: 'read' },
+    { text: to, use: 'write' },
+  ] as const;
+  const opened = await openLocations({ flags, wanted, prefix: '', concurrency, onSkipped() {} });
+  try {
+    for (const location of opened.locations) demandShared(location);
+    return opened.concurrency;
+  } finally {
+    await opened.close();
+  }
+}
+
+type Outcome = 'done' | 'failed' | 'nothing';
+
+function outcomeOf({ failed, objects }: SharedCopyResult): Outcome {
+  if (failed > 0) return 'failed';
+  return objects === 0 ? 'nothing' : 'done';
+}
+
+interface Ends {
+  readonly from: string;
+  readonly to: string;
+}
+
+function tell(result: SharedCopyResult, outcome: Outcome, say: (line: string) => void, { from, to }: Ends): void {
+  const { copied, copiedBytes, verified, objects, failed, failures } = result;
+  say(
+    `copied ${amountText({ objects: copied, bytes: copiedBytes })}${result.joined ? ', joining what was under way' : ''}`,
+  );
+  say(`proven ${verified.toLocaleString('en')} of ${objects.toLocaleString('en')} objects in ${to}`);
+  if (outcome === 'nothing') say(`${from} holds no object that was asked for: check the prefix and the patterns`);
+  if (failed === 0) return;
+  say(`${pc.red('✘')} ${failed.toLocaleString('en')} could not be copied`);
+  for (const { key, reason } of failures.slice(0, SHOWN))
+    say(`    ${findingText({ kind: 'failed', key: key ?? 'a whole range of keys', reason })}`);
+  if (failed > SHOWN) say(`    … and ${(failed - SHOWN).toLocaleString('en')} more`);
+}
+
+interface Asked extends Ends {
+  readonly outcome: Outcome;
+  readonly seconds: number;
+  readonly command: string;
+}
+
+function answerOf(result: SharedCopyResult, { outcome, from, to, seconds, command }: Asked) {
+  const { transfer, joined, copied, copiedBytes, objects, bytes, verified, extra, failed, failures, manifest } = result;
+  const verify = `crossfade verify ${quoted(from)} ${quoted(to)}`;
+  const next = { done: [verify], failed: [command, verify], nothing: ['crossfade copy --help'] };
+  return {
+    outcome,
+    transfer,
+    joined,
+    from,
+    to,
+    copied,
+    bytes: copiedBytes,
+    verified: { objects, bytes, verified },
+    extra,
+    failed,
+    failures,
+    manifest,
+    seconds,
+    next: next[outcome],
+  };
+}
+
+/** The database that the workers share is a provider as any other to whoever waits for them. */
+function asDatabaseError(error: unknown): UserError | null {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
+  if (!/^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH)$/.test(error.code)) return null;
+  return new UserError(
+    'CROSSFADE_DATABASE_UNREACHABLE',
+    `the database that the workers share does not answer: ${error.code}`,
+    'check DATABASE_URL, or leave it out for the embedded one',
+    EXIT.unreachable,
+  );
+}
