@@ -64,7 +64,11 @@ function rawXml(text: string): unknown {
   }
 }
 
+/** As most servers write an ETag. */
+const QUOTED = /^"[^"]*"$/;
+
 export function unquote(etag: string): string {
+  if (QUOTED.test(etag)) return etag.slice(1, -1);
   return etag.replace(/^W\//, '').replaceAll('"', '');
 }
 

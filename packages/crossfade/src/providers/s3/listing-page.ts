@@ -47,9 +47,16 @@ function readRow(row: string, encodingType: string | undefined): ObjectHead {
   return {
     key: decodeKey(key, encodingType),
     size: Number(size),
-    etag: unquote(field(row, 'ETag') ?? ''),
+    etag: readEtag(row),
     lastModified: modified,
   };
+}
+
+/** As nearly every server writes it, in quotes that are entities. */
+const USUAL_ETAG = /<ETag>&quot;([0-9a-f-]+)&quot;</;
+
+function readEtag(row: string): string {
+  return USUAL_ETAG.exec(row)?.[1] ?? unquote(field(row, 'ETag') ?? '');
 }
 
 function field(row: string, name: string): string | null {
@@ -79,8 +86,9 @@ function unescape(text: string): string {
  */
 function decodeKey(key: string, encodingType: string | undefined): string {
   if (encodingType === 'url') return decodeURIComponent(key.replaceAll('+', ' '));
+  if (!key.includes('%')) return key;
   try {
-    return key.includes('%') ? decodeURIComponent(key) : key;
+    return decodeURIComponent(key);
   } catch {
     return key;
   }
