@@ -8,6 +8,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findChromium, HOW_TO_GET_CHROMIUM } from './find-chromium.mjs';
+import { NODE_FLAGS } from './node-flags.mjs';
 
 /** This file itself. */
 const OLDEST_FOR_SETUP = [18, 0];
@@ -75,7 +76,7 @@ function chooseNode() {
 function run(node, [file, ...rest], chromium) {
   const env = { ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}` };
   if (chromium !== null) env.CROSSFADE_CHROMIUM = chromium;
-  const child = spawn(node, ['--disable-warning=DeprecationWarning', join(root, file), ...rest], {
+  const child = spawn(node, ['--disable-warning=DeprecationWarning', ...NODE_FLAGS, join(root, file), ...rest], {
     cwd: root,
     stdio: 'inherit',
     env,

@@ -1,3 +1,4 @@
+import type { Listing } from './listing.ts';
 import type { StoreAbilities } from './store-abilities.ts';
 import type { Readable } from 'node:stream';
 import type { HyperdriveProvider } from './cloudflare/hyperdrive.ts';
@@ -270,7 +271,7 @@ export interface ObjectBody extends ObjectHead {
 export interface ObjectStore extends Partial<StoreAbilities> {
   readonly label: string;
   /** In byte order of the keys, from the first one past `after`; page by page, never the whole listing at once. */
-  list(prefix?: string, after?: string): AsyncIterable<ObjectHead>;
+  list(prefix?: string, after?: string): Listing<ObjectHead>;
   head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null>;
   get(key: string, range?: { start: number; end: number }): Promise<ObjectBody | null>;
   /**

@@ -36,7 +36,7 @@ export interface StoreAbilities extends PartUploads {
     key: string,
     into: Buffer,
     version: { readonly offset: number; readonly size: number; readonly etag: string },
-  ): Promise<(ObjectHead & { readonly meta: ObjectMeta }) | null>;
+  ): Promise<{ readonly meta: ObjectMeta } | null>;
   /** Copies within the store, without the bytes coming by; `null` when `source` is another store or credential. */
   putCopy(
     source: ObjectStore,

@@ -25,6 +25,8 @@ export async function compareObject(
 ): Promise<Comparison> {
   const { key } = source;
   const { deep, signal } = options;
+  const proven = deep ? null : provenByListings(source, target);
+  if (proven !== null) return proven;
   if (source.size !== target.size) {
     return { equal: false, reason: 'size', expected: `${source.size} bytes`, measured: `${target.size} bytes` };
   }
@@ -35,9 +37,6 @@ export async function compareObject(
       ? { equal: true, proof: 'md5-etags', md5: sourceMd5, sha256: null }
       : { equal: false, reason: 'MD5', expected: sourceMd5, measured: targetMd5 };
   }
-  // Hashes of hashes, which only the same bytes in the same parts share.
-  if (!deep && partsOf(source.etag) !== null && source.etag === target.etag)
-    return { equal: true, proof: 'composite-etags', md5: null, sha256: null };
   const measured = await hashObject(stores.to, key, signal, deep ? null : source.etag);
   if (measured === null) return { equal: false, reason: 'gone', expected: `${source.size} bytes`, measured: NOTHING };
   const { md5, sha256 } = measured;
@@ -51,6 +50,15 @@ export async function compareObject(
   return expected?.sha256 === sha256
     ? { equal: true, proof: 'sha256-of-both', md5, sha256 }
     : { equal: false, reason: 'SHA-256', expected: expected?.sha256 ?? NOTHING, measured: sha256 };
+}
+
+/** That they are equal, where the listings alone prove it; `null` where they do not. */
+export function provenByListings(source: ObjectHead, target: ObjectHead): (Comparison & { equal: true }) | null {
+  const { etag } = source;
+  if (source.size !== target.size || etag !== target.etag) return null;
+  if (isPlainMd5(etag)) return { equal: true, proof: 'md5-etags', md5: etag, sha256: null };
+  // Hashes of hashes, which only the same bytes in the same parts share.
+  return partsOf(etag) === null ? null : { equal: true, proof: 'composite-etags', md5: null, sha256: null };
 }
 
 /** The MD5 of the bytes, where the store tells it without sending them. */

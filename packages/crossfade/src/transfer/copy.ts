@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { isThrottled, ProviderError } from '../providers/provider-error.ts';
 import { backOffMs } from '../providers/retry.ts';
+import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
 import { createBandwidth } from './bandwidth.ts';
@@ -125,7 +126,15 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     progress.finished();
   }
 
-  async function decide(pair: KeyPair & { from: ObjectHead }): Promise<void> {
+  /** Nothing to wait for where the listings show that it is there. */
+  function decide(pair: SourcePair): Promise<void> | undefined {
+    signal.throwIfAborted();
+    if (needOf(pair.from, pair.to, options.keepNewer) !== 'present') return act(pair);
+    present++;
+    return undefined;
+  }
+
+  async function act(pair: SourcePair): Promise<void> {
     const need = await settle(options, pair.from, pair.to);
     if (need === 'present') present++;
     else if (need === 'keep-newer') keptNewer.push(pair.key);
@@ -149,14 +158,20 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
   return { copied, bytes, present, gone, keptNewer, fewestAtOnce: throttle.fewest, failed };
 }
 
+type SourcePair = KeyPair & { readonly from: ObjectHead };
+
 /** Every object of the source that the filter lets through, with what the target has under its key. */
-async function* sourcePairs(options: CopyOptions): AsyncGenerator<KeyPair & { from: ObjectHead }> {
+function sourcePairs(options: CopyOptions): Listing<SourcePair> {
   const { from, to, range, filter, signal } = options;
+  const wanted = (pair: KeyPair): pair is SourcePair =>
+    pair.from !== null && (filter === undefined || filter(pair.key));
   const pairs = mergeListings(listRange(from, range), listRange(to, range));
-  for await (const { key, from: source, to: target } of pairs) {
-    signal.throwIfAborted();
-    if (source !== null && (filter === undefined || filter(key))) yield { key, from: source, to: target };
-  }
+  return listingOf(async function* () {
+    for await (const page of pagesOf(pairs)) {
+      signal.throwIfAborted();
+      yield page.filter(wanted);
+    }
+  });
 }
 
 interface Counting {
@@ -170,9 +185,9 @@ function countWhile(options: CopyOptions, expect: (objects: number, bytes: numbe
   if (options.onProgress === undefined) return { end: () => Promise.resolve(), stop: () => {} };
   let stopped = false;
   const count = async (): Promise<void> => {
-    for await (const pair of sourcePairs(options)) {
+    for await (const page of pagesOf(sourcePairs(options))) {
       if (stopped) return;
-      if (needOf(pair.from, pair.to, options.keepNewer) === 'copy') expect(1, pair.from.size);
+      for (const { from, to } of page) if (needOf(from, to, options.keepNewer) === 'copy') expect(1, from.size);
     }
   };
   const counted = count();

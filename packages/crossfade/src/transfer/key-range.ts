@@ -1,3 +1,4 @@
+import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 
 /** A stretch of the keys in byte order: past `after`, up to and with `until`. */
@@ -24,10 +25,15 @@ function aboveSurrogates(unit: number): number {
 }
 
 /** What a store lists within the range; the listing is not read past its end. */
-export async function* listRange(store: ObjectStore, range: KeyRange = {}): AsyncGenerator<ObjectHead> {
-  const { after = '', until } = range;
-  for await (const object of store.list('', after)) {
-    if (until !== undefined && compareKeys(object.key, until) > 0) return;
-    yield object;
+export function listRange(store: ObjectStore, { after = '', until }: KeyRange = {}): Listing<ObjectHead> {
+  const listing = store.list('', after);
+  return until === undefined ? listing : listingOf(() => pagesUntil(listing, until));
+}
+
+async function* pagesUntil(listing: Listing<ObjectHead>, until: string): AsyncGenerator<readonly ObjectHead[]> {
+  for await (const page of pagesOf(listing)) {
+    const beyond = page.findIndex(({ key }) => compareKeys(key, until) > 0);
+    if (beyond < 0) yield page;
+    else return void (yield page.slice(0, beyond));
   }
 }

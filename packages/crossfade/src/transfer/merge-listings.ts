@@ -1,3 +1,4 @@
+import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead } from '../providers/providers.ts';
 import { compareKeys } from './key-range.ts';
 
@@ -10,39 +11,93 @@ export interface KeyPair<From = ObjectHead, To = ObjectHead> {
 type Keyed = { readonly key: string };
 
 /**
- * Walks two listings side by side in key order and holds one entry of each: memory stays flat however many keys
+ * Walks two listings side by side in key order and holds one page of each: memory stays flat however many keys
  * there are. Throws when a listing is not in order, since then keys would be missed.
  */
-export async function* mergeListings<From extends Keyed, To extends Keyed>(
-  from: AsyncIterable<From>,
-  to: AsyncIterable<To>,
-): AsyncGenerator<KeyPair<From, To>> {
-  const left = ordered(from);
-  const right = ordered(to);
-  let [a, b] = await Promise.all([left.next(), right.next()]);
-  while (a.done !== true || b.done !== true) {
-    const order = a.done === true ? 1 : b.done === true ? -1 : compareKeys(a.value.key, b.value.key);
-    if (order === 0 && a.done !== true && b.done !== true) {
-      yield { key: a.value.key, from: a.value, to: b.value };
-      [a, b] = await Promise.all([left.next(), right.next()]);
-    } else if (order < 0 && a.done !== true) {
-      yield { key: a.value.key, from: a.value, to: null };
-      a = await left.next();
-    } else if (b.done !== true) {
-      yield { key: b.value.key, from: null, to: b.value };
-      b = await right.next();
+export function mergeListings<From extends Keyed, To extends Keyed>(
+  from: Listing<From>,
+  to: Listing<To>,
+): Listing<KeyPair<From, To>> {
+  return listingOf(() => mergedPages(from, to));
+}
+
+async function* mergedPages<From extends Keyed, To extends Keyed>(
+  from: Listing<From>,
+  to: Listing<To>,
+): AsyncGenerator<KeyPair<From, To>[]> {
+  const [left, right] = [openCursor(from), openCursor(to)];
+  try {
+    await Promise.all([left.refill(), right.refill()]);
+    while (left.entry !== null || right.entry !== null) {
+      const pairs: KeyPair<From, To>[] = [];
+      // Until one of the pages is through: what comes on that side is not known then.
+      while (!left.dry && !right.dry) {
+        const [a, b] = [left.entry, right.entry];
+        if (a === null && b === null) break;
+        const order = a === null ? 1 : b === null ? -1 : compareKeys(a.key, b.key);
+        const key = order <= 0 && a !== null ? a.key : (b?.key ?? '');
+        pairs.push({ key, from: order <= 0 ? a : null, to: order >= 0 ? b : null });
+        if (order <= 0) left.advance();
+        if (order >= 0) right.advance();
+      }
+      yield pairs;
+      await Promise.all([left.refill(), right.refill()]);
     }
+  } finally {
+    await Promise.all([left.close(), right.close()]);
   }
 }
 
-async function* ordered<Entry extends Keyed>(listing: AsyncIterable<Entry>): AsyncGenerator<Entry, undefined> {
+interface Cursor<Entry> {
+  /** `null` when the page is through, and at the end. */
+  readonly entry: Entry | null;
+  /** Whether the page is through and another may come. */
+  readonly dry: boolean;
+  advance(): void;
+  /** Fetches the next page if this one is through. */
+  refill(): Promise<void>;
+  close(): Promise<void>;
+}
+
+function openCursor<Entry extends Keyed>(listing: Listing<Entry>): Cursor<Entry> {
+  const pages = pagesOf(listing)[Symbol.asyncIterator]();
+  let page: readonly Entry[] = [];
+  let at = 0;
+  let ended = false;
   let last: string | null = null;
-  for await (const entry of listing) {
+
+  function check(): void {
+    const entry = page[at];
+    if (entry === undefined) return;
     if (last !== null && compareKeys(last, entry.key) >= 0) {
       const keys = `${JSON.stringify(entry.key)} after ${JSON.stringify(last)}`;
       throw new Error(`the listing repeats or is out of order: ${keys}`);
     }
     last = entry.key;
-    yield entry;
   }
+
+  return {
+    get entry() {
+      return page[at] ?? null;
+    },
+    get dry() {
+      return !ended && at >= page.length;
+    },
+    advance() {
+      at++;
+      check();
+    },
+    async refill() {
+      while (!ended && at >= page.length) {
+        const next = await pages.next();
+        if (next.done === true) [ended, page] = [true, []];
+        else page = next.value;
+        at = 0;
+        check();
+      }
+    },
+    async close() {
+      await pages.return?.();
+    },
+  };
 }

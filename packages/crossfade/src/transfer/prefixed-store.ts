@@ -1,3 +1,4 @@
+import { listingOf, pagesOf } from '../providers/listing.ts';
 import type { ObjectBody, ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { takesParts } from '../providers/store-abilities.ts';
 
@@ -18,12 +19,13 @@ export function prefixedStore(store: ObjectStore, base: string, only = ''): Obje
   return {
     ...(base === '' ? store : able),
     label: base === '' ? store.label : `${store.label}/${base}`,
-    async *list(prefix = '', after = '') {
-      if (!prefix.startsWith(only) && !only.startsWith(prefix)) return;
-      const longer = prefix.length > only.length ? prefix : only;
-      for await (const head of store.list(`${base}${longer}`, after === '' ? '' : `${base}${after}`))
-        yield relative(head);
-    },
+    list: (prefix = '', after = '') =>
+      listingOf(async function* () {
+        if (!prefix.startsWith(only) && !only.startsWith(prefix)) return;
+        const longer = prefix.length > only.length ? prefix : only;
+        const listing = store.list(`${base}${longer}`, after === '' ? '' : `${base}${after}`);
+        for await (const page of pagesOf(listing)) yield page.map(relative);
+      }),
     async head(key) {
       const found = await store.head(`${base}${key}`);
       return found === null ? null : relative(found);
@@ -35,14 +37,7 @@ export function prefixedStore(store: ObjectStore, base: string, only = ''): Obje
     put: (key, ...object) => store.put(`${base}${key}`, ...object),
     delete: (key) => store.delete(`${base}${key}`),
     ...(md5 === undefined ? {} : { md5: (key) => md5(`${base}${key}`) }),
-    ...(read === undefined
-      ? {}
-      : {
-          read: async (key, ...wanted) => {
-            const found = await read(`${base}${key}`, ...wanted);
-            return found === null ? null : relative(found);
-          },
-        }),
+    ...(read === undefined ? {} : { read: (key, ...wanted) => read(`${base}${key}`, ...wanted) }),
     ...(takesParts(store)
       ? {
           createUpload: (key, meta) => store.createUpload(`${base}${key}`, meta),

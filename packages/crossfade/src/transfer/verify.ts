@@ -1,9 +1,10 @@
+import { pagesOf } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
-import { compareObject, type Comparison, type Proof } from './compare-object.ts';
+import { compareObject, provenByListings, type Comparison, type Proof } from './compare-object.ts';
 import { eachAtOnce } from './each-at-once.ts';
 import { listRange, type KeyRange } from './key-range.ts';
-import { mergeListings } from './merge-listings.ts';
+import { mergeListings, type KeyPair } from './merge-listings.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 
 export interface VerifiedObject {
@@ -78,43 +79,54 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
     } else (finding.kind === 'missing' ? missing : extra).push(finding.key);
   }
 
-  async function* sourcePairs(): AsyncGenerator<{ source: ObjectHead; target: ObjectHead | null }> {
-    const pairs = mergeListings(listRange(from, range), listRange(to, range));
-    for await (const { key, from: source, to: target } of pairs) {
-      signal.throwIfAborted();
-      if (!filter(key)) continue;
-      if (source === null) await tell({ kind: 'extra', key });
-      else yield { source, target };
+  /** Nothing to wait for where the listings prove it. */
+  function check({ key, from: source, to: target }: KeyPair): Promise<void> | undefined {
+    signal.throwIfAborted();
+    if (!filter(key)) return undefined;
+    if (source === null) return settled(tell({ kind: 'extra', key }));
+    const proven = target === null || options.deep === true ? null : provenByListings(source, target);
+    if (target === null || proven === null) return look(source, target);
+    progress.moved(source.size);
+    progress.finished();
+    return settled(count(source, target, proven));
+  }
+
+  function count(source: ObjectHead, target: ObjectHead, found: Comparison & { equal: true }): Promise<void> | void {
+    objects++;
+    bytes += source.size;
+    verified++;
+    const { md5, sha256, proof } = found;
+    return options.onVerified?.({
+      key: source.key,
+      size: source.size,
+      etag: target.etag,
+      md5,
+      sha256,
+      verifiedBy: proof,
+    });
+  }
+
+  async function look(listedSource: ObjectHead, listedTarget: ObjectHead | null): Promise<void> {
+    const found = await judge(options, listedSource, listedTarget);
+    progress.moved(listedSource.size);
+    progress.finished();
+    if (found === null) return;
+    const { source, target, comparison } = found;
+    const { key } = source;
+    if (target !== null && comparison.equal) return count(source, target, comparison);
+    objects++;
+    bytes += source.size;
+    if (target === null) await tell({ kind: 'missing', key });
+    else if (!comparison.equal) {
+      const { reason, expected, measured } = comparison;
+      await tell({ kind: 'different', key, reason, expected, measured });
     }
   }
 
   const counted = countSource(options, progress.expect);
   // Its failure is told below, unless the verification itself failed before.
   counted.catch(() => {});
-  await eachAtOnce(sourcePairs(), options.concurrency, async (listed) => {
-    const found = await judge(options, listed.source, listed.target);
-    progress.moved(listed.source.size);
-    progress.finished();
-    if (found === null) return;
-    const { source, target, comparison } = found;
-    const { key } = source;
-    objects++;
-    bytes += source.size;
-    if (target === null) await tell({ kind: 'missing', key });
-    else if (!comparison.equal)
-      await tell({
-        kind: 'different',
-        key,
-        reason: comparison.reason,
-        expected: comparison.expected,
-        measured: comparison.measured,
-      });
-    else {
-      verified++;
-      const { md5, sha256, proof } = comparison;
-      await options.onVerified?.({ key, size: source.size, etag: target.etag, md5, sha256, verifiedBy: proof });
-    }
-  });
+  await eachAtOnce(mergeListings(listRange(from, range), listRange(to, range)), options.concurrency, check);
   await counted;
   progress.end();
   return { objects, bytes, verified, mismatched: mismatched.toSorted(byKey), missing: missing.toSorted(), extra };
@@ -151,11 +163,14 @@ async function compare(options: VerifyOptions, source: ObjectHead, target: Objec
 async function countSource(options: VerifyOptions, expect: (objects: number, bytes: number) => void): Promise<void> {
   const { from, range, filter, onProgress, signal } = options;
   if (onProgress === undefined) return;
-  for await (const { key, size } of listRange(from, range)) {
+  for await (const page of pagesOf(listRange(from, range))) {
     signal.throwIfAborted();
-    if (filter === undefined || filter(key)) expect(1, size);
+    for (const { key, size } of page) if (filter === undefined || filter(key)) expect(1, size);
   }
 }
+
+/** What is done at once is no promise. */
+const settled = (told: Promise<void> | void): Promise<void> | undefined => told ?? undefined;
 
 function byKey(a: Mismatch, b: Mismatch): number {
   return a.key < b.key ? -1 : 1;

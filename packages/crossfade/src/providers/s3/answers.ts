@@ -44,15 +44,20 @@ const failure = v.object({ Error: v.object({ Code: v.string(), Message: v.option
 const LONGEST_PROLOGUE = 4096;
 
 /** What an XML answer holds. Throws `ValiError` when it is another answer, or no XML. */
-export function parseXml<Schema extends v.GenericSchema>(schema: Schema, text: string): v.InferOutput<Schema> {
-  return v.parse(schema, rawXml(text));
+export function parseXml<Schema extends v.GenericSchema>(
+  schema: Schema,
+  answer: string | Buffer,
+): v.InferOutput<Schema> {
+  return v.parse(schema, rawXml(answer.toString()));
 }
 
 /** The vendor's error in an answer; CompleteMultipartUpload has it even below a 200. */
-export function parseFailure(text: string): { code: string; message: string } | null {
+export function parseFailure(answer: string | Buffer): { code: string; message: string } | null {
   // A page of a thousand objects need not be parsed to see that it is no error.
-  if (!text.slice(0, LONGEST_PROLOGUE).includes('<Error')) return null;
-  const parsed = v.safeParse(failure, rawXml(text));
+  const beginning =
+    typeof answer === 'string' ? answer.slice(0, LONGEST_PROLOGUE) : answer.subarray(0, LONGEST_PROLOGUE);
+  if (!beginning.includes('<Error')) return null;
+  const parsed = v.safeParse(failure, rawXml(answer.toString()));
   return parsed.success ? { code: parsed.output.Error.Code, message: parsed.output.Error.Message } : null;
 }
 
@@ -64,7 +69,11 @@ function rawXml(text: string): unknown {
   }
 }
 
+/** As most servers write an ETag. */
+const QUOTED = /^"[^"]*"$/;
+
 export function unquote(etag: string): string {
+  if (QUOTED.test(etag)) return etag.slice(1, -1);
   return etag.replace(/^W\//, '').replaceAll('"', '');
 }
 

@@ -18,26 +18,41 @@ export interface ListingPage {
 }
 
 const [OPEN, CLOSE] = ['<Contents>', '</Contents>'];
+/** A string of a whole page would be a large object to V8, which lets such go late: memory would grow with the pages. */
+const PIECE_BYTES = 32 * 1024;
 
 /**
  * One page of ListObjectsV2. Throws for another answer, and when it says that there is more but not where. A page has
  * a thousand objects of four plain fields, so those are cut out by hand: an XML parser takes twenty times as long for
  * them, and they were a fifth of a copy of small objects. Whatever else the page holds goes through the parser.
  */
-export function parseListing(text: string): ListingPage {
+export function parseListing(body: Buffer): ListingPage {
   const rows: string[] = [];
   let others = '';
-  let at = 0;
-  for (let open = text.indexOf(OPEN); open >= 0; open = text.indexOf(OPEN, at)) {
-    const close = text.indexOf(CLOSE, open);
-    if (close < 0) throw new Error('the listing breaks off within an object');
-    others += text.slice(at, open);
-    rows.push(text.slice(open + OPEN.length, close));
-    at = close + CLOSE.length;
+  for (const text of pieces(body)) {
+    let at = 0;
+    for (let open = text.indexOf(OPEN); open >= 0; open = text.indexOf(OPEN, at)) {
+      const close = text.indexOf(CLOSE, open);
+      if (close < 0) throw new Error('the listing breaks off within an object');
+      others += text.slice(at, open);
+      rows.push(text.slice(open + OPEN.length, close));
+      at = close + CLOSE.length;
+    }
+    others += text.slice(at);
   }
-  const page = parseXml(rest, others + text.slice(at)).ListBucketResult;
+  const page = parseXml(rest, others).ListBucketResult;
   const objects = rows.map((row) => readRow(row, page.EncodingType));
   return { objects, next: page.IsTruncated === 'true' ? v.parse(v.string(), page.NextContinuationToken) : null };
+}
+
+/** The text in pieces that each end with an object, but for the last. */
+function* pieces(body: Buffer): Generator<string> {
+  for (let at = 0; at < body.byteLength;) {
+    const close = body.byteLength - at > PIECE_BYTES ? body.indexOf(CLOSE, at + PIECE_BYTES) : -1;
+    const end = close < 0 ? body.byteLength : close + CLOSE.length;
+    yield body.toString('utf8', at, end);
+    at = end;
+  }
 }
 
 function readRow(row: string, encodingType: string | undefined): ObjectHead {
@@ -47,9 +62,16 @@ function readRow(row: string, encodingType: string | undefined): ObjectHead {
   return {
     key: decodeKey(key, encodingType),
     size: Number(size),
-    etag: unquote(field(row, 'ETag') ?? ''),
+    etag: readEtag(row),
     lastModified: modified,
   };
+}
+
+/** As nearly every server writes it, in quotes that are entities. */
+const USUAL_ETAG = /<ETag>&quot;([0-9a-f-]+)&quot;</;
+
+function readEtag(row: string): string {
+  return USUAL_ETAG.exec(row)?.[1] ?? unquote(field(row, 'ETag') ?? '');
 }
 
 function field(row: string, name: string): string | null {
@@ -79,8 +101,9 @@ function unescape(text: string): string {
  */
 function decodeKey(key: string, encodingType: string | undefined): string {
   if (encodingType === 'url') return decodeURIComponent(key.replaceAll('+', ' '));
+  if (!key.includes('%')) return key;
   try {
-    return key.includes('%') ? decodeURIComponent(key) : key;
+    return decodeURIComponent(key);
   } catch {
     return key;
   }

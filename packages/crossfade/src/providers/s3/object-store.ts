@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { malformed } from '../http/exchange.ts';
 import { isPreconditionFailed, ProviderError } from '../provider-error.ts';
+import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
@@ -72,6 +73,20 @@ export function createObjectStore(
     );
   }
 
+  async function* listPages(prefix: string, after: string): AsyncGenerator<readonly ObjectHead[]> {
+    let page = await listPage(prefix, after, null);
+    for (;;) {
+      const { objects, next } = page;
+      // The next page is on its way while this one is worked through; who stops here does not hear its failure.
+      const coming = next === null ? null : listPage(prefix, after, next);
+      coming?.catch(() => {});
+      yield objects;
+      if (coming === null) return;
+      page = await coming;
+      if (page.next === next) throw refuse('ListObjectsV2', 200, 'the listing goes in circles');
+    }
+  }
+
   const refuse = (operation: string, status: number, message: string): ProviderError =>
     malformed({ provider: label, operation, secrets: [] }, status, message);
 
@@ -82,19 +97,7 @@ export function createObjectStore(
     ...uploads,
     putCopy: copies.putCopy,
     onThrottled: requests.onThrottled,
-    async *list(prefix = '', after = '') {
-      let page = await listPage(prefix, after, null);
-      for (;;) {
-        const { objects, next } = page;
-        // The next page is on its way while this one is worked through; who stops here does not hear its failure.
-        const coming = next === null ? null : listPage(prefix, after, next);
-        coming?.catch(() => {});
-        yield* objects;
-        if (coming === null) return;
-        page = await coming;
-        if (page.next === next) throw refuse('ListObjectsV2', 200, 'the listing goes in circles');
-      }
-    },
+    list: (prefix = '', after = '') => listingOf(() => listPages(prefix, after)),
     head,
     async get(key, range) {
       const headers: Record<string, string> = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` };
@@ -120,9 +123,9 @@ export function createObjectStore(
           if (answer === null) return null;
           if (!whole && answer.status !== PARTIAL_CONTENT)
             throw refuse(`GET ${bucket}/${key}`, answer.status, 'the range was not heeded');
-          const found = { ...readHead(key, answer.headers, size), meta: readMeta(answer.headers) };
-          if (answer.body.byteLength !== into.byteLength || (etag !== '' && found.etag !== etag)) throw changed();
-          return found;
+          const found = unquote(headerText(answer.headers['etag']) ?? '');
+          if (answer.body.byteLength !== into.byteLength || (etag !== '' && found !== etag)) throw changed();
+          return { meta: readMeta(answer.headers) };
         } catch (error) {
           if (error instanceof TooLong || isPreconditionFailed(error)) throw changed();
           throw error;

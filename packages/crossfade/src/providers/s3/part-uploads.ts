@@ -36,7 +36,7 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
       headers: { 'content-type': 'application/xml' },
       body: `<CompleteMultipartUpload>${rows.join('')}</CompleteMultipartUpload>`,
     });
-    const completed = requests.readAnswer('CompleteMultipartUpload', answer, (text) => parseXml(completedUpload, text));
+    const completed = requests.readAnswer('CompleteMultipartUpload', answer, (body) => parseXml(completedUpload, body));
     return { etag: unquote(completed.CompleteMultipartUploadResult.ETag) };
   };
 
@@ -46,7 +46,7 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
     do {
       const query = { uploadId: id, ...(marker === undefined ? {} : { 'part-number-marker': marker }) };
       const answer = await again(() => requests.call('GET', key, { query }));
-      const page = requests.readAnswer('ListParts', answer, (text) => parseXml(uploadedParts, text)).ListPartsResult;
+      const page = requests.readAnswer('ListParts', answer, (body) => parseXml(uploadedParts, body)).ListPartsResult;
       for (const { PartNumber, ETag, Size } of page.Part)
         parts.push({ number: Number(PartNumber), size: Number(Size), md5: unquote(ETag) });
       marker = page.IsTruncated === 'true' ? page.NextPartNumberMarker : undefined;
@@ -59,7 +59,7 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
     createUpload: (key, meta) =>
       again(async () => {
         const begun = await requests.call('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta) });
-        const answer = requests.readAnswer('CreateMultipartUpload', begun, (text) => parseXml(begunUpload, text));
+        const answer = requests.readAnswer('CreateMultipartUpload', begun, (body) => parseXml(begunUpload, body));
         return answer.InitiateMultipartUploadResult.UploadId;
       }),
     putPart({ key, id }, number, bytes, md5) {
@@ -106,8 +106,8 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
     async listUploads(key) {
       try {
         const answer = await again(() => requests.call('GET', '', { query: { uploads: '', prefix: key } }));
-        const { Upload } = requests.readAnswer('ListMultipartUploads', answer, (text) =>
-          parseXml(unfinishedUploads, text),
+        const { Upload } = requests.readAnswer('ListMultipartUploads', answer, (body) =>
+          parseXml(unfinishedUploads, body),
         ).ListMultipartUploadsResult;
         const own = Upload.filter((upload) => upload.Key === key).toSorted((a, b) =>
           a.Initiated < b.Initiated ? 1 : -1,

@@ -40,7 +40,7 @@ export function createServerSideCopy(
     const headers = { ...sourceHeaders(source, head), ...metaHeaders(meta), 'x-amz-metadata-directive': 'REPLACE' };
     return again(async () => {
       const answer = await requests.call('PUT', head.key, { headers });
-      const { CopyObjectResult } = requests.readAnswer('CopyObject', answer, (text) => parseXml(copied, text));
+      const { CopyObjectResult } = requests.readAnswer('CopyObject', answer, (body) => parseXml(copied, body));
       return { etag: unquote(CopyObjectResult.ETag) };
     });
   }
@@ -57,8 +57,8 @@ export function createServerSideCopy(
         const query = { partNumber: String(etags.length + 1), uploadId: upload.id };
         const etag = await again(async () => {
           const answer = await requests.call('PUT', key, { query, headers });
-          const { CopyPartResult } = requests.readAnswer('UploadPartCopy', answer, (text) =>
-            parseXml(copiedPart, text),
+          const { CopyPartResult } = requests.readAnswer('UploadPartCopy', answer, (body) =>
+            parseXml(copiedPart, body),
           );
           return unquote(CopyPartResult.ETag);
         });

@@ -44,7 +44,7 @@ export interface SignedRequests {
   /** The same with streams: its body must be read. Throws the sent body's own error when that broke. */
   send(method: Method, key: string, details?: RequestDetails): Promise<Dispatcher.ResponseData>;
   /** Reads an XML answer; `parse` may throw, which is told as a malformed answer. */
-  readAnswer<Answer>(operation: string, answer: BufferedAnswer, parse: (text: string) => Answer): Answer;
+  readAnswer<Answer>(operation: string, answer: BufferedAnswer, parse: (body: Buffer) => Answer): Answer;
   onThrottled(listener: ThrottleListener): () => void;
   close(): Promise<void>;
 }
@@ -125,14 +125,13 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       throw failureOf(operation, response.statusCode, response.headers, text);
     },
     readAnswer(operation, { status, body }, parse) {
-      const text = body.toString();
-      const told = parseFailure(text);
+      const told = parseFailure(body);
       if (told !== null) {
         // A failure that came after the server had begun to answer 200.
         throw new ProviderError(label, operation, { status: 500, ...told, secrets });
       }
       try {
-        return parse(text);
+        return parse(body);
       } catch {
         throw malformed({ provider: label, operation, secrets }, status);
       }

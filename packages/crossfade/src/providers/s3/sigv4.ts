@@ -10,8 +10,10 @@ export interface S3Credentials {
 export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 
 const BLOCK_BYTES = 64;
+const DIGEST_BYTES = 32;
 
-type Sign = (text: string) => Buffer;
+/** Answers in hex. */
+type Sign = (text: string) => string;
 
 /**
  * HMAC-SHA256 (RFC 2104) with a key that is used again and again. `createHmac` makes a key object for each call, which
@@ -21,10 +23,12 @@ function hmacWith(key: Buffer): Sign {
   const block = Buffer.alloc(BLOCK_BYTES);
   (key.byteLength > BLOCK_BYTES ? hash('sha256', key, 'buffer') : key).copy(block);
   const inner = block.map((byte) => byte ^ 0x36);
-  const outer = block.map((byte) => byte ^ 0x5c);
+  const outer = Buffer.alloc(BLOCK_BYTES + DIGEST_BYTES);
+  outer.set(block.map((byte) => byte ^ 0x5c));
   return (text) => {
-    const digest = hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'buffer');
-    return hash('sha256', Buffer.concat([outer, digest]), 'buffer');
+    const digest = hash('sha256', Buffer.concat([inner, Buffer.from(text)]), 'hex');
+    outer.write(digest, BLOCK_BYTES, 'hex');
+    return hash('sha256', outer, 'hex');
   };
 }
 
@@ -36,7 +40,7 @@ function signerFor(credentials: S3Credentials, date: string): Sign {
   if (known?.date === date) return known.sign;
   const { region, secretAccessKey } = credentials;
   let key: Buffer = Buffer.from(`AWS4${secretAccessKey}`);
-  for (const text of [date, region, 's3', 'aws4_request']) key = hmacWith(key)(text);
+  for (const text of [date, region, 's3', 'aws4_request']) key = Buffer.from(hmacWith(key)(text), 'hex');
   const sign = hmacWith(key);
   ofTheDay.set(credentials, { date, sign });
   return sign;
@@ -47,9 +51,12 @@ export function encodeS3(text: string): string {
   return encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** Is the same when it is encoded, as most keys are. */
+const PLAIN_KEY = /^[A-Za-z0-9._~/-]*$/;
+
 /** A key as a path: its slashes stay. */
 export function encodeKey(key: string): string {
-  return key.split('/').map(encodeS3).join('/');
+  return PLAIN_KEY.test(key) ? key : key.split('/').map(encodeS3).join('/');
 }
 
 /**
@@ -69,36 +76,44 @@ export function signRequest(
   },
   now: Date = new Date(),
 ): Record<string, string> {
-  const timestamp = now.toISOString().replaceAll(/[-:]|\.\d{3}/g, '');
+  const timestamp = timestampOf(now);
   const date = timestamp.slice(0, 8);
   const payloadHash = request.payloadHash ?? UNSIGNED_PAYLOAD;
-  const headers: Record<string, string> = {
-    ...request.headers,
-    'x-amz-date': timestamp,
-    'x-amz-content-sha256': payloadHash,
-  };
-  const names = Object.keys(headers).toSorted();
-  const canonical = [
-    request.method,
-    request.path,
-    request.search,
-    ...names.map((name) => `${name}:${(headers[name] ?? '').trim().replaceAll(/\s+/g, ' ')}`),
-    '',
-    names.join(';'),
-    payloadHash,
-  ].join('\n');
+  const headers: Record<string, string> = { ...request.headers };
+  headers['x-amz-date'] = timestamp;
+  headers['x-amz-content-sha256'] = payloadHash;
+  const names = Object.keys(headers).sort();
+  let lines = '';
+  for (const name of names) lines += `${name}:${trimmed(headers[name] ?? '')}\n`;
+  const signed = names.join(';');
+  const canonical = `${request.method}\n${request.path}\n${request.search}\n${lines}\n${signed}\n${payloadHash}`;
   const scope = `${date}/${credentials.region}/s3/aws4_request`;
-  const toSign = ['AWS4-HMAC-SHA256', timestamp, scope, hash('sha256', canonical)].join('\n');
-  const signature = signerFor(credentials, date)(toSign).toString('hex');
-  return {
-    ...headers,
-    authorization: `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`,
-  };
+  const toSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${hash('sha256', canonical)}`;
+  const signature = signerFor(credentials, date)(toSign);
+  headers['authorization'] =
+    `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+  return headers;
+}
+
+/** The last second and how it is written: thousands of requests fall into one. */
+let lastSecond = { second: Number.NaN, written: '' };
+
+function timestampOf(now: Date): string {
+  const second = Math.floor(now.getTime() / 1000);
+  if (second !== lastSecond.second) lastSecond = { second, written: now.toISOString().replaceAll(/[-:]|\.\d{3}/g, '') };
+  return lastSecond.written;
+}
+
+/** As the canonical form has values: no space around them, and one instead of several. */
+function trimmed(value: string): string {
+  return /^\s|\s$|\s\s|[\t\n\r\f\v]/.test(value) ? value.trim().replaceAll(/\s+/g, ' ') : value;
 }
 
 /** Query parameters in the order and encoding that is signed. */
 export function queryString(query: Readonly<Record<string, string>>): string {
-  return Object.entries(query)
+  const entries = Object.entries(query);
+  if (entries.length === 0) return '';
+  return entries
     .map(([name, value]) => [encodeS3(name), encodeS3(value)] as const)
     .toSorted((a, b) => (a[0] < b[0] ? -1 : 1))
     .map(([name, value]) => `${name}=${value}`)
