@@ -1,4 +1,5 @@
-import type { DeploymentSplit } from '../../providers/providers.ts';
+import type { DeploymentSplit, WorkerDeployment } from '../../providers/providers.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
 import type { Step } from '../../rollout/plan.ts';
 import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
@@ -6,6 +7,7 @@ import { askHealth, ensureDeployed, servingSplit } from '../environment/deployme
 import { ensureVersion } from '../environment/worker-upload.ts';
 import { stagingIdentity } from '../staging/staging-identity.ts';
 
+const ID = 'staging.rollback';
 const BUDGET_MS = 5 * 60_000;
 
 type Before = { split: DeploymentSplit[] | null };
@@ -13,11 +15,13 @@ type Before = { split: DeploymentSplit[] | null };
 /** Staging goes to the bypass version and back, as production would in an immediate rollback; both ways are timed. */
 export function rollbackRehearsalStep(): Step<Before> {
   return {
-    id: 'staging.rollback',
+    id: ID,
     title: 'Rollback rehearsed for real against staging',
     proves: [],
     look: async (context) => ({ split: await servingSplit(context, 'staging') }),
     async run(context) {
+      const [there, back] = await namesOf(context);
+      if (await isRehearsed(context, there, back)) return { already: true };
       const bypass = await ensureVersion(context, 'staging', 'bypass');
       const migration = await ensureVersion(context, 'staging', 'migration');
       const go = async (versionId: string, message: string): Promise<number> => {
@@ -31,8 +35,8 @@ export function rollbackRehearsalStep(): Step<Before> {
         return Math.round(performance.now() - start);
       };
       return {
-        toBypassMs: await go(bypass.version.id, 'rollback rehearsed'),
-        backMs: await go(migration.version.id, 'and back'),
+        toBypassMs: await go(bypass.version.id, there),
+        backMs: await go(migration.version.id, back),
       };
     },
     async verify(context) {
@@ -55,4 +59,25 @@ export function rollbackRehearsalStep(): Step<Before> {
       return { redeployed: await ensureDeployed(context, 'staging', before.split, 'back to the version before') };
     },
   };
+}
+
+/**
+ * What the two deployments of this rehearsal are called. Each later one of the same rollout has its number in it, so
+ * that one whose controller died before it was noted is told from one that is due. Each begins with one look, which a
+ * later life does not repeat.
+ */
+async function namesOf(context: RolloutContext): Promise<[there: string, back: string]> {
+  const history = await context.history();
+  const looks = history.filter((event) => event.kind === 'step.looked' && event.subject === ID).length;
+  const number = looks <= 1 ? '' : ` (${looks})`;
+  return [`rollback rehearsed${number}`, `back from the rehearsal${number}`];
+}
+
+/** Whether staging went there and back, and nothing was deployed since. */
+async function isRehearsed(context: RolloutContext, there: string, back: string): Promise<boolean> {
+  const { name } = context.config.environments.staging.worker;
+  const [last, oneBefore] = await context.providers.cloudflare.listDeployments(name);
+  const is = (deployment: WorkerDeployment | undefined, message: string): boolean =>
+    deployment?.message === `${context.rollout}: ${message}`;
+  return is(last, back) && is(oneBefore, there);
 }
