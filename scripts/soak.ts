@@ -1,10 +1,10 @@
-// `npm run soak`: the other scenarios once, then late-uploads with one seed after the other, then more rounds until the
-// audience has made so many requests. Not one may fail that no scenario planted, and each scenario must end as expected
-// every time: none of them may lose an upload, an overwrite or a delete.
+// `npm run soak`: the other scenarios once, then late-uploads with one seed after the other in one world, then more
+// rounds until the audience has made so many requests. Not one may fail that no scenario planted, and each scenario must
+// end as expected every time: none of them may lose an upload, an overwrite or a delete.
 //
-// What it costs on two cores of its own: a scenario about 90 s, so the other eleven take about 17 minutes, and the seeds
-// of late-uploads about 27. A rehearsal makes some 20,000 requests at this rate and these pieces, so that one round
-// and the seeds come to more than 500,000.
+// What it costs on two cores of its own: a scenario about 90 s, so the other eleven take about 17 minutes. A world for
+// the seeds takes about a minute, a seed about a minute more: 21 for twenty. That is 38 minutes. A seed makes some 20,000
+// requests at this rate and these pieces, twenty of them 400,000; a rehearsal as many at least, eleven of them 220,000.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
