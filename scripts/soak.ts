@@ -4,7 +4,8 @@
 //
 // What it costs on two cores of its own: a scenario about 90 s, so the other eleven take about 17 minutes. A world for
 // the seeds takes about a minute, a seed about a minute more: 21 for twenty. That is 38 minutes. A seed makes some 20,000
-// requests at this rate and these pieces, twenty of them 400,000; a rehearsal as many at least, eleven of them 220,000.
+// requests at this rate and these pieces, so twenty of them 400,000; a rehearsal is reckoned at as many, though it ends
+// sooner in some scenarios: half of that from each of the other eleven is enough.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
