@@ -1,22 +1,25 @@
-// `npm run soak`: the other scenarios once, then late-uploads with one seed after the other, then more rounds until the
-// audience has made so many requests. Not one may fail that no scenario planted, and each scenario must end as expected
-// every time: none of them may lose an upload, an overwrite or a delete.
+// `npm run soak`: the other scenarios once, then late-uploads with one seed after the other in one world, then more
+// rounds until the audience has made so many requests. Not one may fail that no scenario planted, and each scenario must
+// end as expected every time: none of them may lose an upload, an overwrite or a delete.
 //
-// What it costs on two cores of its own: a scenario about 90 s, so the other eleven take about 17 minutes, and the seeds
-// of late-uploads about 27. A rehearsal makes some 20,000 requests at this rate and these pieces, so that one round
-// and the seeds come to more than 500,000.
+// What it costs on two cores of its own: a scenario about 90 s, so the other eleven take about 17 minutes. A world for
+// the seeds takes about a minute, a seed about a minute more: 21 for twenty. That is 38 minutes. A seed makes some 20,000
+// requests at this rate and these pieces, so twenty of them 400,000; a rehearsal is reckoned at as many, though it ends
+// sooner in some scenarios: half of that from each of the other eleven is enough.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { scenarios } from '@crossfade/audafact/scenarios';
+import { errorText } from '@crossfade/crossfade/rollout/error-text';
 import * as v from 'valibot';
+import { playSeeds, seedLine } from './soak-seeds.ts';
 
 const USAGE =
   'usage: npm run soak -- [--requests 500000] [--seeds 20] [--rate 60] [--pieces 8] [--scenario A,B] [--json FILE]';
 const INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** Whose every seed writes other files in another order. */
+/** With every seed, uploaders write other files in another order. */
 const SEEDED = 'late-uploads';
 const row = v.looseObject({
   scenario: v.string(),
@@ -43,8 +46,12 @@ const { values } = parseArgs({
 });
 const wanted = Number(values.requests);
 const seeds = Number(values.seeds);
-if (!(wanted > 0 && Number.isInteger(seeds) && seeds >= 0)) {
-  process.stderr.write(`--requests is a number above 0, --seeds a whole number\n${USAGE}\n`);
+const load = { ratePerSecond: Number(values.rate), pieces: Number(values.pieces) };
+const isWhole = (number: number, least: number): boolean => Number.isInteger(number) && number >= least;
+if (!(wanted > 0 && isWhole(seeds, 0) && load.ratePerSecond >= 1 && isWhole(load.pieces, 1))) {
+  process.stderr.write(
+    `--requests is a number above 0, --seeds a whole number, --rate a number from 1, --pieces a whole number from 1\n${USAGE}\n`,
+  );
   process.exit(2);
 }
 
@@ -78,14 +85,36 @@ async function play(names: readonly string[], more: readonly string[], done: () 
   return played.scenarios.every((one) => one.differences.length === 0);
 }
 
+/** All seeds in one world; `false` as above. */
+async function playAllSeeds(): Promise<boolean> {
+  const scenario = scenarios.find(({ name }) => name === SEEDED);
+  if (scenario === undefined) throw new Error(`there is no scenario ${SEEDED}`);
+  const stop = new AbortController();
+  const interrupt = (): void => stop.abort(new Error('interrupted'));
+  for (const signal of SIGNALS) process.on(signal, interrupt);
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  try {
+    for await (const one of playSeeds({ scenario, seeds: mostSeeds, load, say, signal: stop.signal })) {
+      rows.push({ ...one, differences: [...one.differences] });
+      say(`${seedLine(one)}; ${requests()} of ${wanted} requests`);
+      for (const difference of one.differences) say(`✘ ${difference}`);
+    }
+  } catch (error) {
+    say(errorText(error));
+    process.exit(stop.signal.aborted ? INTERRUPTED : 1);
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+  }
+  return rows.every((one) => one.differences.length === 0);
+}
+
 const chosen = values.scenario?.split(',') ?? scenarios.map(({ name }) => name);
 const mostSeeds = chosen.includes(SEEDED) ? seeds : 0;
 const others = mostSeeds > 0 ? chosen.filter((name) => name !== SEEDED) : chosen;
 let rounds = 0;
 const playOthers = (): Promise<boolean> => play(others, [], () => `round ${++rounds}`);
 let well = others.length === 0 || (await playOthers());
-for (let seed = 1; well && seed <= mostSeeds; seed++)
-  well = await play([SEEDED], ['--seed', String(seed)], () => `seed ${seed} of ${mostSeeds}`);
+if (well && mostSeeds > 0) well = await playAllSeeds();
 while (well && others.length > 0 && requests() < wanted) well = await playOthers();
 const differences = rows.flatMap((one) => one.differences.map((text) => `${one.scenario}: ${text}`));
 const result = {
@@ -94,8 +123,8 @@ const result = {
   failed: sum((one) => one.failed),
   unplanted: sum((one) => one.unplanted),
   seconds: Math.round((performance.now() - start) / 1000),
-  rate: Number(values.rate),
-  pieces: Number(values.pieces),
+  rate: load.ratePerSecond,
+  pieces: load.pieces,
   asExpected: differences.length === 0,
   differences,
   scenarios: rows,

@@ -3,7 +3,7 @@ import type { Controller } from '@crossfade/crossfade/engine/controller';
 import { createFaultControl } from '@crossfade/crossfade/rehearsal/fault-control';
 import { buildReport } from '@crossfade/crossfade/report/build-report';
 import type { RolloutPlan } from '@crossfade/crossfade/rollout/plan';
-import type { Stand } from './stand.ts';
+import type { Stand } from '../stand.ts';
 
 /** Share of the new version's requests that fail. */
 export type Share = 1 | 0.2;

@@ -1,15 +1,11 @@
 // From a planted fault to traffic recovered, over and over in one world. See README.md.
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { audafactJourneys } from '@crossfade/crossfade/rehearsal/journeys';
 import { USUAL_LOAD } from '@crossfade/crossfade/rehearsal/audience-steps';
-import { withOperator } from '@crossfade/crossfade/rehearsal/operator';
-import { rolloutPlan } from '@crossfade/crossfade/phases/plan';
-import type { Phase, RolloutPlan } from '@crossfade/crossfade/rollout/plan';
 import { errorText } from '@crossfade/crossfade/rollout/error-text';
 import { figuresOf, missed, table } from './figures.ts';
 import { runOnce, type RunResult, type Share } from './one-run.ts';
-import { openStand, type Stand } from './stand.ts';
+import { openStand } from '../stand.ts';
 
 const USAGE = 'usage: npm run bench:rollback -- [--runs 30] [--json FILE]';
 const SHARES: readonly Share[] = [1, 0.2];
@@ -24,43 +20,19 @@ function readOptions(): { runs: number; json: string | null } {
   return { runs, json: values.json ?? null };
 }
 
-function part({ phases, rollbacks }: RolloutPlan, ids: readonly Phase['id'][], change = (phase: Phase) => phase) {
-  return { phases: phases.filter((phase) => ids.includes(phase.id)).map(change), rollbacks };
-}
-
-/** Staging and preparation are proven once, as in a rehearsal; what follows is played again and again. */
-async function prepare(stand: Stand, plan: RolloutPlan): Promise<void> {
-  const controller = await stand.open('bench-prepared', part(plan, ['staging', 'preparation']));
-  try {
-    const { outcome, reason } = await controller.run();
-    if (outcome !== 'completed') throw new Error(`the preparation ended ${outcome}: ${reason}`);
-  } finally {
-    await controller.close();
-  }
-}
-
 /** The same audience in every run. */
 const SEED = 1;
 
 async function measure(runs: number, signal: AbortSignal): Promise<RunResult[]> {
-  const stand = await openStand({ ...USUAL_LOAD, seed: SEED }, say, signal);
+  const stand = await openStand({ load: () => ({ ...USUAL_LOAD, seed: SEED }), say, signal });
   const results: RunResult[] = [];
   try {
-    const plan = withOperator(
-      stand.config,
-      rolloutPlan(stand.config, {
-        places: { archive: `${stand.evidence}/archive`, evidence: stand.evidence },
-        journeys: audafactJourneys(),
-      }),
-    );
     say('staging and preparation, once …');
-    await prepare(stand, plan);
+    await stand.prepare();
     await stand.providers.audience?.start();
-    // Their gates ask for what the first rollout's journal holds.
-    const again = part(plan, ['cutover.worker', 'cutover.dns', 'cutover.monitor'], (phase) => ({ ...phase, gate: [] }));
     for (let run = 0; run < runs; run++) {
       const share = SHARES[run % SHARES.length] ?? 1;
-      const result = await runOnce(stand, again, `bench-${run + 1}`, share);
+      const result = await runOnce(stand, stand.again, `bench-${run + 1}`, share);
       results.push(result);
       const { measure: why, plantedToDecidedMs, plantedToRecoveredMs, failed } = result;
       say(

@@ -3,14 +3,14 @@ import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import * as v from 'valibot';
 import { audienceLoad, writeRates } from './audience/load.ts';
-import type { AudienceProcess } from './audience/process.ts';
+import type { Audiences } from './audience/audiences.ts';
 import { faultSchema, type Faults } from './faults.ts';
 import type { Pages } from './pages.ts';
 
 const MOST_KEPT = 1000;
 
 export interface ControlParts {
-  readonly audience: () => AudienceProcess;
+  readonly audiences: () => Audiences;
   readonly pages: Pages;
   readonly calls: () => readonly unknown[];
   readonly expireObjects: (bucket: string, now: number) => Promise<readonly string[]>;
@@ -46,17 +46,27 @@ export async function startControlApi(
     return context.json({ ok: true });
   });
   app.post('/audience/start', async (context) => {
-    await parts.audience().start(v.parse(audienceLoad, await context.req.json()));
+    await parts
+      .audiences()
+      .now()
+      .start(v.parse(audienceLoad, await context.req.json()));
     return context.json({ ok: true });
   });
   app.post('/audience/stop', async (context) => {
-    await parts.audience().stop();
+    await parts.audiences().now().stop();
     return context.json({ ok: true });
   });
-  app.get('/audience/stats', async (context) => context.json(await parts.audience().stats()));
-  app.get('/audience/told', async (context) => context.json(await parts.audience().told()));
+  app.post('/audience/renew', async (context) => {
+    await parts.audiences().renew();
+    return context.json({ ok: true });
+  });
+  app.get('/audience/stats', async (context) => context.json(await parts.audiences().now().stats()));
+  app.get('/audience/told', async (context) => context.json(await parts.audiences().now().told()));
   app.post('/audience/write', async (context) => {
-    await parts.audience().write(v.parse(writeRates, await context.req.json()));
+    await parts
+      .audiences()
+      .now()
+      .write(v.parse(writeRates, await context.req.json()));
     return context.json({ ok: true });
   });
   app.post('/pages/deploy', async (context) => {

@@ -11,7 +11,7 @@ import { startAuthority } from './dns/authority.ts';
 import { startResolver } from './dns/resolver.ts';
 import { createFaults } from './faults.ts';
 import { seedLegacyApp } from './legacy-app/seed-legacy-app.ts';
-import { startAudienceProcess, type AudienceProcess } from './audience/process.ts';
+import { startAudiences, type Audiences } from './audience/audiences.ts';
 import { startPages } from './pages.ts';
 import { startSupabaseProject } from './supabase/project.ts';
 import { sharedPort } from './world-ports.ts';
@@ -87,6 +87,15 @@ async function secrets(): Promise<Record<string, string>> {
   return made;
 }
 
+type Person = Pick<SupabaseHandle['users'][number], 'email' | 'tier'>;
+
+/** One audience's; `suffix` tells them from another one's. Most who listen at the same time, and so long, pay for it. */
+const listeners = (suffix = ''): Person[] =>
+  Array.from({ length: LISTENERS }, (_, index) => ({
+    email: `listener${index + 1}${suffix}@${ZONE}`,
+    tier: (['enterprise', 'pro', 'enterprise', 'free'] as const)[index % 4] ?? 'pro',
+  }));
+
 async function main(): Promise<void> {
   await mkdir(folder, { recursive: true });
   const secret = await secrets();
@@ -106,11 +115,13 @@ async function main(): Promise<void> {
   const database = await starting;
 
   const projects = { staging: ADDRESSES.stagingSupabase, production: ADDRESSES.legacy };
+  const staging = await startProject('staging');
+  const production = await startProject('production');
   const handles: Record<'staging' | 'production', SupabaseHandle> = {
-    staging: await startProject('staging'),
-    production: await startProject('production'),
+    staging: staging.handle,
+    production: production.handle,
   };
-  async function startProject(name: 'staging' | 'production'): Promise<SupabaseHandle> {
+  async function startProject(name: 'staging' | 'production') {
     say(`Supabase project of ${name} …`);
     const url = `http://${projects[name]}:${httpPort}`;
     const ref = name === 'staging' ? 'stagingaudafactlocal' : 'productionaudafactxy';
@@ -129,25 +140,14 @@ async function main(): Promise<void> {
     });
     undo.push(() => project.close());
     const tiers = ['free', 'pro', 'enterprise'] as const;
-    const users: SupabaseHandle['users'] = [];
-    const people = [
-      // Most who listen at the same time, and so long, pay for it.
-      ...Array.from({ length: LISTENERS }, (_, index) => ({
-        email: `listener${index + 1}@${ZONE}`,
-        tier: (['enterprise', 'pro', 'enterprise', 'free'] as const)[index % 4] ?? 'pro',
-      })),
-      ...tiers.map((tier) => ({ email: `check-${tier}@${ZONE}`, tier })),
-      ...tiers.map((tier) => ({ email: `limit-${tier}@${ZONE}`, tier })),
-    ];
-    for (const { email, tier } of people) {
-      users.push({
-        id: await project.createUser({ email, password: of('password'), tier }),
-        email,
-        password: of('password'),
-        tier,
-      });
-    }
-    return {
+    const password = of('password');
+    const createUsers = async (people: readonly Person[]): Promise<SupabaseHandle['users']> => {
+      const users: SupabaseHandle['users'] = [];
+      for (const { email, tier } of people)
+        users.push({ id: await project.createUser({ email, password, tier }), email, password, tier });
+      return users;
+    };
+    const handle: SupabaseHandle = {
       ref,
       url,
       anonKey: project.anonKey,
@@ -157,14 +157,19 @@ async function main(): Promise<void> {
       s3: { ...s3, endpoint: `${url}/storage/v1/s3` },
       bucket: 'audafact',
       databaseUrl,
-      users,
+      users: await createUsers([
+        ...listeners(),
+        ...tiers.map((tier) => ({ email: `check-${tier}@${ZONE}`, tier })),
+        ...tiers.map((tier) => ({ email: `limit-${tier}@${ZONE}`, tier })),
+      ]),
     };
+    return { handle, createUsers };
   }
 
   say("the legacy app's media …");
-  const listeners = handles.production.users.slice(0, 12).map((user) => user.id);
+  const uploaders = handles.production.users.slice(0, 12).map((user) => user.id);
   const seeded = await seedLegacyApp(
-    { ...handles.production, mediaOrigin: `http://media.${ZONE}:${httpPort}`, users: listeners },
+    { ...handles.production, mediaOrigin: `http://media.${ZONE}:${httpPort}`, users: uploaders },
     { tracks: 250, uploads: 80, large: true },
     (files, bytes) => {
       if (files % 60 === 0) say(`the legacy app's media: ${files} files, ${Math.round(bytes / 1024 / 1024)} MiB`);
@@ -246,11 +251,11 @@ async function main(): Promise<void> {
   undo.push(() => pages.close());
 
   let lastBeat = Date.now();
-  let audience: AudienceProcess | null = null;
+  let audiences: Audiences | null = null;
   const control = await startControlApi(0, {
-    audience: () => {
-      if (audience === null) throw new Error('the audience has not come yet');
-      return audience;
+    audiences: () => {
+      if (audiences === null) throw new Error('the audience has not come yet');
+      return audiences;
     },
     pages,
     calls: () => account.calls,
@@ -286,8 +291,8 @@ async function main(): Promise<void> {
   };
   const file = join(folder, 'world.json');
   await writeFile(`${file}.new`, JSON.stringify(world, null, 2), { mode: 0o600 });
-  audience = await startAudienceProcess(`${file}.new`);
-  undo.push(async () => audience?.close());
+  audiences = await startAudiences(world, (number) => production.createUsers(listeners(`.${number}`)));
+  undo.push(async () => audiences?.close());
   // Last: who finds this file finds everything running.
   await rename(`${file}.new`, file);
   process.stdout.write('ready\n');

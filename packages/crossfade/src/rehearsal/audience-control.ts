@@ -56,12 +56,17 @@ export async function setWriteRates(controlUrl: string, rates: WriteRates): Prom
   await asking(controlUrl)('write', rates);
 }
 
-/** The audience of the local cloud, driven through its control API. */
-export function createAudienceControl(controlUrl: string, load: AudienceLoad): AudienceProvider {
+/** Other listeners come in the place of those who are at rest: new users, counted from zero, with a seed of their own. */
+export async function renewAudience(controlUrl: string): Promise<void> {
+  await asking(controlUrl)('renew', {});
+}
+
+/** The audience of the local cloud, driven through its control API; `load` is asked for each time it starts. */
+export function createAudienceControl(controlUrl: string, load: () => AudienceLoad): AudienceProvider {
   const ask = asking(controlUrl);
   return {
     async start() {
-      await ask('start', load);
+      await ask('start', load());
     },
     async stop() {
       await ask('stop', {});

@@ -9,7 +9,6 @@ import type { RolloutConfig } from '../rollout/config.ts';
 import { thisOperator } from '../engine/operator-session.ts';
 import { openController, type Controller, type ControllerOptions } from '../engine/controller.ts';
 import type { WalkOutcome } from '../engine/walk.ts';
-import { startSampler } from '../monitor/metrics-sampler.ts';
 import { createSentinel } from '../monitor/sentinel.ts';
 import { createMirrorService } from '../phases/mirror/mirror-service.ts';
 import { rolloutPlan } from '../phases/plan.ts';
@@ -17,12 +16,13 @@ import { createProviders } from '../providers/create-providers.ts';
 import { newRolloutId } from '../rollout/current-rollout.ts';
 import type { Check } from '../rollout/plan.ts';
 import { createAudienceControl } from './audience-control.ts';
-import { countTraffic, withAudience } from './audience-steps.ts';
+import { withAudience } from './audience-steps.ts';
 import { deployedFrontend, publishFrontend } from '../phases/environment/frontend-step.ts';
 import { createPlatformClock } from './platform-clock.ts';
 import { withOperator } from './operator.ts';
 import type { Places } from './places.ts';
-import { createStage, playScenario } from './stage.ts';
+import { playOut } from './play-out.ts';
+import { createStage } from './stage.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
 import type { Scenario } from './scenario.ts';
 import { managementOf, worldEnv } from './world-env.ts';
@@ -30,7 +30,6 @@ import type { Env } from '../rollout/config.ts';
 
 /** TTLs run out 60 times as fast: 5 minutes in 5 seconds. */
 export const TTL_SCALE = 60;
-const SAMPLE_EVERY_MS = 1000;
 const HEARTBEAT_EVERY_MS = 15_000;
 
 export interface RehearsalOptions {
@@ -88,7 +87,7 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     const config = scenario.change?.(loaded) ?? loaded;
     const providers = createProviders(config, {
       clock: createPlatformClock(world.controlUrl),
-      audience: createAudienceControl(world.controlUrl, options.audienceLoad),
+      audience: createAudienceControl(world.controlUrl, () => options.audienceLoad),
       supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());
@@ -135,15 +134,13 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
       config,
       close,
       async run() {
-        const sampler = startSampler(controller.context, SAMPLE_EVERY_MS);
-        undo.push(() => sampler.stop());
-        const playing = playScenario(scenario, stage, (listener) => controller.journal.subscribe(listener));
-        undo.push(() => playing.end());
-        const outcome = await Promise.race([controller.run(), playing.broken]);
-        await playing.end();
-        await countTraffic(controller, providers);
-        await sampler.stop();
-        await controller.context.record({ kind: 'rollout.finished', data: outcome, key: 'rollout/finished' });
+        const outcome = await playOut({
+          controller,
+          scenario,
+          stage,
+          providers,
+          undo: (action) => void undo.push(action),
+        });
         await writeRunState(places.state, { ...state, finished: true });
         return outcome;
       },

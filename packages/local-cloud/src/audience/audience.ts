@@ -48,9 +48,8 @@ async function readTracks(supabase: World['supabase']['production']): Promise<Tr
   }));
 }
 
-/** Simulated listeners and uploaders of the production app, at a fixed arrival rate. */
-export async function createAudience(world: World): Promise<Audience> {
-  const folder = join(world.folder, 'audience');
+/** Simulated listeners and uploaders of the production app, at a fixed arrival rate; `folder` keeps what they did. */
+export async function createAudience(world: World, folder: string): Promise<Audience> {
   await mkdir(folder, { recursive: true });
   const record = await openWriteRecord(join(folder, 'writes.ndjson'));
   const agents = new Map<string, Agent>();

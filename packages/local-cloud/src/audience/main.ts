@@ -4,10 +4,10 @@ import { createAudience } from './audience.ts';
 import type { AudienceCall } from './process.ts';
 
 // A process of its own, so that a busy cloud does not delay the clock that measures it.
-const file = process.argv[2];
-if (file === undefined || process.send === undefined)
-  throw new Error('started by the local cloud with the path of its world.json');
-const audience = await createAudience(JSON.parse(await readFile(file, 'utf8')) as World);
+const [file, folder] = process.argv.slice(2);
+if (file === undefined || folder === undefined || process.send === undefined)
+  throw new Error('started by the local cloud with the path of its world.json and a folder for what it is told');
+const audience = await createAudience(JSON.parse(await readFile(file, 'utf8')) as World, folder);
 
 async function answer({ method, load, rates }: AudienceCall): Promise<unknown> {
   switch (method) {

@@ -23,9 +23,9 @@ export interface AudienceProcess {
   close(): Promise<void>;
 }
 
-/** Starts the audience beside the cloud; it ends when the cloud does. */
-export async function startAudienceProcess(worldFile: string): Promise<AudienceProcess> {
-  const child: ChildProcess = fork(fileURLToPath(new URL('main.ts', import.meta.url)), [worldFile], {
+/** Starts the audience beside the cloud; it ends when the cloud does. What it was told is kept in `folder`. */
+export async function startAudienceProcess(worldFile: string, folder: string): Promise<AudienceProcess> {
+  const child: ChildProcess = fork(fileURLToPath(new URL('main.ts', import.meta.url)), [worldFile, folder], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
