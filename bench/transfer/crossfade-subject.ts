@@ -1,8 +1,12 @@
 // A process of its own: Crossfade's copy between two buckets, and the proof. Takes `{from, to, concurrency}` as JSON.
-import { copyObjects } from '@crossfade/crossfade/transfer/copy';
-import { verifyObjects } from '@crossfade/crossfade/transfer/verify';
-import { createObjectStore } from '@crossfade/crossfade/providers/s3/object-store';
+import { enableCompileCache } from 'node:module';
 import type { Address } from './subjects.ts';
+
+// As the command does, before it loads the rest.
+enableCompileCache();
+const { copyObjects } = await import('@crossfade/crossfade/transfer/copy');
+const { verifyObjects } = await import('@crossfade/crossfade/transfer/verify');
+const { createObjectStore } = await import('@crossfade/crossfade/providers/s3/object-store');
 
 const PART_BYTES = 16 * 1024 * 1024;
 const {
