@@ -9,7 +9,7 @@ type Event = Parameters<NonNullable<Scenario['play']>>[0];
 async function actsOf(
   scenario: Scenario,
   events: readonly object[],
-  written = { uploads: 500, overwrites: 100, deletes: 50 },
+  written = { uploads: 575, overwrites: 115, deletes: 58 },
 ): Promise<string[]> {
   const acts: string[] = [];
   const act =
@@ -76,7 +76,7 @@ it.each(['uploads', 'overwrites', 'deletes'] as const)(
   async (name) => {
     const scenario = scenarios.find((one) => one.name === 'late-uploads');
     if (scenario === undefined) throw new Error('there is no such scenario');
-    const written = { uploads: 500, overwrites: 100, deletes: 50 };
+    const written = { uploads: 575, overwrites: 115, deletes: 58 };
     const acts = await actsOf(scenario, EVENTS, { ...written, [name]: written[name] - 1 });
     expect(acts).toEqual([expect.stringMatching(/^write/)]);
   },
