@@ -20,7 +20,7 @@ import { audafactJourneys } from '@crossfade/crossfade/rehearsal/journeys';
 import { withOperator } from '@crossfade/crossfade/rehearsal/operator';
 import { createPlatformClock } from '@crossfade/crossfade/rehearsal/platform-clock';
 import { TTL_SCALE } from '@crossfade/crossfade/rehearsal/rehearse';
-import { managementOf, worldEnv } from '@crossfade/crossfade/rehearsal/world-env';
+import { worldEnv } from '@crossfade/crossfade/rehearsal/world-env';
 import type { RolloutConfig } from '@crossfade/crossfade/rollout/config';
 import type { Phase, RolloutPlan } from '@crossfade/crossfade/rollout/plan';
 
@@ -81,7 +81,6 @@ export async function openStand({ load, change, say, signal }: StandOptions): Pr
     const providers = createProviders(config, {
       clock: createPlatformClock(world.controlUrl),
       audience: createAudienceControl(world.controlUrl, load),
-      supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());
     await publishFrontend(config, providers, 'production', say, 'before');

@@ -46,6 +46,7 @@ function environment(
         accessKeyId: of('SUPABASE_S3_ACCESS_KEY_ID'),
         secretAccessKey: of('SUPABASE_S3_SECRET_ACCESS_KEY'),
       },
+      ...management(env, prefix),
     },
     database: { url: of('DATABASE_URL') },
     // Without one of the team's own Crossfade keeps one.
@@ -53,6 +54,21 @@ function environment(
     testUsers: users(env, `${prefix}_TEST_USER`),
     limitUsers: users(env, `${prefix}_LIMIT_USER`),
     ...(prefix === 'STAGING' ? { testSecret: of('TEST_SECRET') } : {}),
+  };
+}
+
+/** With a personal access token, the project's log can be asked who still uses the old store. */
+function management(env: Env, prefix: string) {
+  const token = env[`${prefix}_SUPABASE_MANAGEMENT_TOKEN`];
+  if (token === undefined) return {};
+  const host = URL.parse(env[`${prefix}_SUPABASE_URL`] ?? '')?.hostname ?? '';
+  return {
+    management: {
+      apiUrl: env[`${prefix}_SUPABASE_MANAGEMENT_URL`] ?? 'https://api.supabase.com',
+      token,
+      // `https://<ref>.supabase.co`
+      ref: env[`${prefix}_SUPABASE_REF`] ?? host.split('.')[0] ?? '',
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { EnvironmentName, RolloutConfig } from '../rollout/config.ts';
+import type { RolloutConfig } from '../rollout/config.ts';
 import { createCloudflareApi } from './cloudflare/api-call.ts';
 import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
 import { createDnsProvider } from './dns/dns-provider.ts';
@@ -10,7 +10,7 @@ import { createDatabaseProvider } from './postgres/database-provider.ts';
 import { createPublishCommand } from './frontend/publish-command.ts';
 import type { AudienceProvider, Notifier, PlatformClock, Providers } from './providers.ts';
 import { createObjectStore } from './s3/object-store.ts';
-import { createSupabaseProvider, type SupabaseManagement } from './supabase/supabase-provider.ts';
+import { createSupabaseProvider } from './supabase/supabase-provider.ts';
 
 /** Every provider of one config; `close` ends their connections. */
 export function createProviders(
@@ -18,7 +18,6 @@ export function createProviders(
   extras: {
     audience?: AudienceProvider;
     clock?: PlatformClock;
-    supabaseManagement?: Record<EnvironmentName, SupabaseManagement>;
     /** Share of every timeout and pause; 1 everywhere but in tests. */
     pace?: number;
   } = {},
@@ -49,8 +48,8 @@ export function createProviders(
   return {
     cloudflare: createCloudflareProvider(config.cloudflare, createCloudflareApi(config.cloudflare, pace), pace),
     supabase: {
-      staging: createSupabaseProvider(staging.supabase, extras.supabaseManagement?.staging),
-      production: createSupabaseProvider(production.supabase, extras.supabaseManagement?.production),
+      staging: createSupabaseProvider(staging.supabase),
+      production: createSupabaseProvider(production.supabase),
     },
     database,
     legacyStore: stores.legacy,

@@ -25,7 +25,7 @@ import { playOut } from './play-out.ts';
 import { createStage } from './stage.ts';
 import { readRunState, writeRunState, type RunState } from './run-state.ts';
 import type { Scenario } from './scenario.ts';
-import { managementOf, worldEnv } from './world-env.ts';
+import { worldEnv } from './world-env.ts';
 import type { Env } from '../rollout/config.ts';
 
 /** TTLs run out 60 times as fast: 5 minutes in 5 seconds. */
@@ -88,7 +88,6 @@ export async function openRehearsal(options: RehearsalOptions): Promise<Rehearsa
     const providers = createProviders(config, {
       clock: createPlatformClock(world.controlUrl),
       audience: createAudienceControl(world.controlUrl, () => options.audienceLoad),
-      supabaseManagement: managementOf(world),
     });
     undo.push(() => providers.close());
     // Production's front end is the app's own release, which this rollout finds in place.

@@ -13,6 +13,9 @@ function supabaseEnv(prefix: 'STAGING' | 'PRODUCTION', handle: SupabaseHandle): 
     SUPABASE_S3_REGION: handle.s3.region,
     SUPABASE_S3_ACCESS_KEY_ID: handle.s3.accessKeyId,
     SUPABASE_S3_SECRET_ACCESS_KEY: handle.s3.secretAccessKey,
+    SUPABASE_MANAGEMENT_URL: handle.url,
+    SUPABASE_MANAGEMENT_TOKEN: handle.managementToken,
+    SUPABASE_REF: handle.ref,
     DATABASE_URL: handle.databaseUrl,
   };
   for (const tier of ['free', 'pro', 'enterprise'] as const) {
@@ -69,21 +72,5 @@ export function worldEnv(world: World, signingSecret: string): Env {
     ALERT_ACKNOWLEDGE_URL: `${world.controlUrl}/answers/{token}`,
     ANNOUNCEMENTS_WEBHOOK_URL: `${world.controlUrl}/sink/announcements`,
     ANNOUNCEMENTS_WEBHOOK_SECRET: signingSecret,
-  };
-}
-
-/** How the two projects' management APIs are reached. */
-export function managementOf(world: World) {
-  return {
-    staging: {
-      apiUrl: world.supabase.staging.url,
-      token: world.supabase.staging.managementToken,
-      ref: world.supabase.staging.ref,
-    },
-    production: {
-      apiUrl: world.supabase.production.url,
-      token: world.supabase.production.managementToken,
-      ref: world.supabase.production.ref,
-    },
   };
 }

@@ -94,6 +94,16 @@ const environment = v.strictObject({
     /** Bucket of Supabase Storage that holds (or held) the media. */
     bucket: name,
     s3,
+    /** The vendor's Management API: its log tells clean-up who still uses the legacy store. */
+    management: v.optional(
+      v.strictObject({
+        apiUrl: url,
+        /** A personal access token. */
+        token: secret,
+        /** 20 lower-case letters. */
+        ref: name,
+      }),
+    ),
   }),
   database: v.strictObject({
     url: v.pipe(secret, v.check(isDatabaseUrl, 'expected postgresql://user:password@host:port/database')),

@@ -29,10 +29,12 @@ async function after(watch: () => Promise<unknown>): Promise<{ status: string; s
     },
     { phase: 'watch', subject: 'watch.observation' },
   );
-  const production = createSupabaseProvider(
-    { url: project.url, anonKey: project.anonKey, serviceKey: project.serviceKey },
-    { apiUrl: project.url, token: 'manage', ref: 'abcdefghijklmnopqrst' },
-  );
+  const production = createSupabaseProvider({
+    url: project.url,
+    anonKey: project.anonKey,
+    serviceKey: project.serviceKey,
+    management: { apiUrl: project.url, token: 'manage', ref: 'abcdefghijklmnopqrst' },
+  });
   const context = { history: () => journal.read(), providers: { supabase: { production } } };
   // The check asks for nothing else.
   const { status, summary } = await legacyQuietCheck().run(context as unknown as RolloutContext);

@@ -13,14 +13,6 @@ const STORAGE_BY_AGENT = `select headers.user_agent as agent, count(*) as reques
 cross join unnest(metadata) as m cross join unnest(m.request) as request cross join unnest(request.headers) as headers
 where request.path like '/storage/v1/%' group by agent order by requests desc limit 1000`;
 
-/** The vendor's Management API for one project. */
-export interface SupabaseManagement {
-  readonly apiUrl: string;
-  readonly token: string;
-  /** 20 lower-case letters. */
-  readonly ref: string;
-}
-
 const session = v.object({ access_token: v.string(), user: v.object({ id: v.string() }) });
 const bucket = v.object({ id: v.string(), public: v.boolean() });
 const agents = v.object({
@@ -39,9 +31,9 @@ const failure = v.object({
 
 /** One Supabase project: Auth, Storage's buckets, and what the vendor counted. */
 export function createSupabaseProvider(
-  config: Pick<EnvironmentConfig['supabase'], 'url' | 'anonKey' | 'serviceKey'>,
-  management: SupabaseManagement | undefined,
+  config: Pick<EnvironmentConfig['supabase'], 'url' | 'anonKey' | 'serviceKey' | 'management'>,
 ): SupabaseProvider {
+  const { management } = config;
   const ask = <Schema extends v.GenericSchema>(
     schema: Schema,
     method: 'GET' | 'PUT' | 'POST',
@@ -99,7 +91,7 @@ export function createSupabaseProvider(
           status: null,
           message: 'no management token is configured, so nobody can tell whether legacy is still used',
           retryable: false,
-          hint: "make a personal access token in Supabase's dashboard and configure it",
+          hint: "make a personal access token in Supabase's dashboard and configure it (supabase.management)",
         });
       }
       const counts = new Map<string, number>();
