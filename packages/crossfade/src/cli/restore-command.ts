@@ -2,9 +2,11 @@ import * as v from 'valibot';
 import { rollBack } from '../engine/roll-back.ts';
 import { backupOf, restoreMedia, type RestorePoint } from '../phases/rollback/data-back.ts';
 import { pointInTimeRollback } from '../phases/rollback/rollbacks.ts';
+import { mirrorEnded } from '../phases/mirror/mirror-ended.ts';
 import { openR2Bucket } from '../providers/create-providers.ts';
 import type { Providers } from '../providers/providers.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
+import type { JournalEvent } from '../rollout/journal-event.ts';
 import { createRedaction, secretsOf } from '../rollout/redaction.ts';
 import { findBase } from '../transfer/backup/backup-log.ts';
 import type { RestoreChange, RestoreResult } from '../transfer/backup/restore.ts';
@@ -83,6 +85,17 @@ async function demandBackup(
   );
 }
 
+/** @throws UserError for a time of which the backup knows nothing, since the mirror had ended by then */
+function demandKept(events: readonly JournalEvent[], toMs: number): void {
+  const ended = mirrorEnded(events);
+  if (ended === null || toMs <= Date.parse(ended)) return;
+  throw new UserError(
+    'CROSSFADE_RESTORE_TIME',
+    `--to ${new Date(toMs).toISOString()}: the mirror keeps versions until the watch or a rollback is over, which was ${ended}`,
+    `name a time until ${ended}`,
+  );
+}
+
 async function dryRun(
   flags: CommandFlags,
   config: RolloutConfig,
@@ -143,6 +156,7 @@ async function restoreInRollout(flags: CommandFlags, point: RestorePoint, signal
   const { controller, config, rollout } = opened;
   const view = createTerminalView(process.stderr);
   try {
+    demandKept(await controller.journal.read(), point.toMs);
     view.heading(`${rollout}: ${command}`);
     view.follow(controller.journal, config, controller.titles);
     const phase = (await controller.journal.read()).findLast((event) => event.kind === 'phase.started')?.phase;
