@@ -10,6 +10,7 @@ import { interruption } from './interruption.ts';
 import { openRollout } from './open-rollout.ts';
 import { exitCodeOf, handWork } from './outcome.ts';
 import { partOf, PHASE_COMMANDS, type PhaseCommand } from './phase-commands.ts';
+import { refuseEarly } from './phase-order.ts';
 import { printCalls } from './print-calls.ts';
 import { openRolloutRoom } from './rollout-room.ts';
 import { startTerminalKeys } from './terminal-keys.ts';
@@ -29,6 +30,14 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
     signal,
   });
   const { controller, config, rollout, evidenceFolder } = opened;
+  try {
+    const before = await controller.journal.read();
+    const began = before.some((event) => event.kind === 'rollout.started');
+    refuseEarly(command, began ? buildReport(before).phases : []);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
   const { journal, decide } = controller;
   const room = await openRolloutRoom({ flags, journal, config, evidenceFolder, decide, say: view.say }).catch(
     async (error: unknown) => {
