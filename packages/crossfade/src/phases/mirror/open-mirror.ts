@@ -4,7 +4,7 @@ import { versionKeeper } from '../../transfer/backup/keep-versions.ts';
 import type { EventQueue } from '../../transfer/mirror/apply-events.ts';
 import type { MediaEvent } from '../../transfer/mirror/media-event.ts';
 import { createMirror, type Mirror } from '../../transfer/mirror/mirror.ts';
-import { openSeenEvents } from '../../transfer/mirror/seen-events.ts';
+import { openSeenEvents, type SeenEvents } from '../../transfer/mirror/seen-events.ts';
 
 export interface OpenMirrorOptions {
   /** Told of each event before it is acknowledged; who keeps versions when absent. */
@@ -25,8 +25,7 @@ export async function openMirror(
   { onEvent, isStopping }: OpenMirrorOptions = {},
 ): Promise<Mirror & { close(): Promise<void> }> {
   const { providers, config, signal } = context;
-  const manifests = await Promise.all(MANIFESTS.map((path) => context.placeFor(path)));
-  const seen = await openSeenEvents(await context.placeFor(EVENTS), manifests);
+  const seen = await openEvidence(context);
   const malformedFile = await context.placeFor(MALFORMED);
   let switchedAt: number | null = null;
   const mirror = createMirror({
@@ -46,6 +45,12 @@ export async function openMirror(
     },
   });
   return { ...mirror, close: () => seen.close() };
+}
+
+/** What this rollout has seen of keys: the mirror's events, and the manifests of the copy. */
+export async function openEvidence(context: RolloutContext): Promise<SeenEvents> {
+  const manifests = await Promise.all(MANIFESTS.map((path) => context.placeFor(path)));
+  return openSeenEvents(await context.placeFor(EVENTS), manifests);
 }
 
 /** With a backup bucket, what an event tells of is kept there before the event is acknowledged. */

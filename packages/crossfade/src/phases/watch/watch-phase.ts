@@ -4,6 +4,7 @@ import { ROLLS_BACK } from '../../monitor/trouble.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check, Observation, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { lateUploadsStep } from './late-uploads-step.ts';
 
 type Subdomain = { enabled: boolean; previewsEnabled: boolean };
 
@@ -139,6 +140,7 @@ export function watchPhase(options: { plannedMs: number; durationMs: number }): 
     mirrors: true,
     parts: [
       { kind: 'step', step: closePreviewsStep() },
+      { kind: 'step', step: lateUploadsStep() },
       { kind: 'observation', observation },
       { kind: 'checks', id: 'verdict', mustPass: true, checks: [noTroubleCheck(), writesKeptCheck()] },
       { kind: 'checks', id: 'downtime', mustPass: false, checks: [noCriticalAlertCheck(), zeroDowntimeCheck()] },

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { memoryStore } from '../fixtures/memory-store.ts';
+import { carryLateUploads } from './late-uploads.ts';
+import { marking } from './mirrored-mark.ts';
+import { NO_EVIDENCE } from './seen-events.ts';
+
+const { signal } = new AbortController();
+const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+
+/** Both stores hold `both`; of `known` a manifest or an event tells. */
+function production(both: readonly string[], known: readonly string[] = []) {
+  const [r2, legacy] = [memoryStore('r2'), memoryStore('legacy')];
+  for (const key of both) for (const store of [r2, legacy]) store.place(key, key);
+  const evidenceOf = async (keys: ReadonlySet<string>) =>
+    new Map(known.filter((key) => keys.has(key)).map((key) => [key, { ...NO_EVIDENCE, wasCopied: true }]));
+  return { r2, legacy, carry: () => carryLateUploads({ r2, legacy, seen: { evidenceOf }, signal }) };
+}
+
+describe('an upload that reached legacy after the last catch-up', () => {
+  it('is carried to R2, and a second time there is nothing to do', async () => {
+    const { r2, legacy, carry } = production(['a', 'b']);
+    legacy.place('late', 'bytes');
+    expect(await carry()).toEqual(['late']);
+    expect(r2.objects.get('late')?.bytes.toString()).toBe('bytes');
+    expect(await carry()).toEqual([]);
+  });
+
+  it('is told from what was deleted in R2: a manifest or an event knows that, or the mirror wrote it', async () => {
+    const { r2, legacy, carry } = production(['a'], ['deleted']);
+    legacy.place('deleted', 'copied once');
+    await marking(legacy, 'etag').put('mirrored', Buffer.from('x'), 1, META);
+    expect(await carry()).toEqual([]);
+    expect([...r2.objects.keys()]).toEqual(['a']);
+  });
+
+  it('is left alone when R2 has it by now, or legacy no more', async () => {
+    const { r2, legacy, carry } = production([]);
+    legacy.place('late', 'old');
+    legacy.place('gone', 'x');
+    const { head } = legacy;
+    legacy.head = async (key) => {
+      r2.place('late', 'newer');
+      return key === 'gone' ? null : head(key);
+    };
+    expect(await carry()).toEqual([]);
+    expect(r2.objects.get('late')?.bytes.toString()).toBe('newer');
+  });
+});
