@@ -8,16 +8,21 @@ export interface CatchUpResult {
   readonly passes: readonly CopyResult[];
   /** Whether the last pass found nothing new and nothing had failed. */
   readonly caughtUp: boolean;
+  /** How long the last pass took, ms: what it did not see is younger. */
+  readonly lastPassMs: number;
 }
 
 /** Copies again and again until a pass finds nothing new. Throws as `copyObjects` does. */
 export async function catchUp(options: CopyOptions & { readonly maxPasses?: number }): Promise<CatchUpResult> {
   const { maxPasses = MOST_PASSES } = options;
   const passes: CopyResult[] = [];
+  let lastPassMs = 0;
   while (passes.length < maxPasses) {
+    const start = performance.now();
     const result = await copyObjects(options);
     passes.push(result);
-    if (result.copied === 0) return { passes, caughtUp: result.failed.length === 0 };
+    lastPassMs = performance.now() - start;
+    if (result.copied === 0) return { passes, caughtUp: result.failed.length === 0, lastPassMs };
   }
-  return { passes, caughtUp: false };
+  return { passes, caughtUp: false, lastPassMs };
 }
