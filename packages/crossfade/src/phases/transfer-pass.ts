@@ -94,27 +94,28 @@ export async function verifyInR2(
   return { ...counted, missing: missing.length };
 }
 
+/** Named in a step's result; the journal need not hold more. */
+const MOST_NAMED = 20;
+
 /**
  * What users deleted in legacy since the copy is deleted in R2. Only before production writes to R2.
  * @throws Error when so much has gone from legacy that it seems to have lost it
  */
-export async function carryDeletesToR2(context: RolloutContext, pass: string): Promise<{ deleted: number }> {
+export async function carryDeletesToR2(context: RolloutContext): Promise<{ deleted: number; deletedKeys: string[] }> {
   const { providers, signal } = context;
   const manifest = await context.placeFor(COPY_MANIFEST);
-  const { deleted, foreign, suspicious } = await carryDeletes({
+  const { deleted, suspicious } = await carryDeletes({
     from: providers.legacyStore,
     to: providers.r2.production,
     signal,
     wereCopied: (keys) => keysOfManifest(manifest, keys),
   });
-  const kept = JSON.stringify({ deleted, foreign, suspicious }, null, 2);
-  await context.keep(`transfer/${pass.replaceAll(' ', '-')}-deletes.json`, kept);
   const [first] = suspicious;
   if (first !== undefined)
     throw new Error(
       `${suspicious.length} objects that were copied are gone from legacy, the first ${first}: more than users delete, so legacy may have lost them`,
     );
-  return { deleted: deleted.length };
+  return { deleted: deleted.length, deletedKeys: deleted.slice(0, MOST_NAMED) };
 }
 
 /** Keys that R2 holds and legacy lacks, or has otherwise; those of which legacy has its own are left out. */

@@ -108,7 +108,7 @@ function catchUpStep(
     async run(context) {
       const copied = await copyToR2(context, pass, { keepNewer });
       // Once production writes to R2, what R2 alone has is newer, not left over.
-      return options.switched ? copied : { ...copied, ...(await carryDeletesToR2(context, pass)) };
+      return options.switched ? copied : { ...copied, ...(await carryDeletesToR2(context)) };
     },
     async verify(context) {
       // What production overwrites meanwhile differs until the mirror has brought it to legacy.

@@ -29,7 +29,8 @@ const later = (one: number | null, other: number | null): number | null =>
 
 /** @param manifests files of `openManifest`; one that does not exist proves nothing */
 export async function openSeenEvents(file: string, manifests: readonly string[]): Promise<SeenEvents> {
-  const handle: FileHandle = await open(file, 'a');
+  // Who only asks for evidence writes nothing, not even an empty file.
+  let handle: Promise<FileHandle> | null = null;
   let last: Promise<unknown> = Promise.resolve();
   // A line that a crash cut short ends here; its event was not acknowledged, so it comes again.
   let begin = '\n';
@@ -38,8 +39,9 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
       const lines = begin + events.map((event) => `${JSON.stringify(event)}\n`).join('');
       begin = '';
       const written = last.then(async () => {
-        await handle.appendFile(lines);
-        await handle.datasync();
+        const opened = await (handle ??= open(file, 'a'));
+        await opened.appendFile(lines);
+        await opened.datasync();
       });
       last = written.catch(() => {});
       return written;
@@ -68,7 +70,7 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
     },
     async close() {
       await last;
-      await handle.close();
+      await (await handle)?.close();
     },
   };
 }
