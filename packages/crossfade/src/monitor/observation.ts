@@ -1,18 +1,6 @@
+import { pause } from '../rollout/pause.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import { verdict, type Verdict } from '../rollout/verdict.ts';
-
-/** Waits for `forMs`, or until the context's signal ends the watch. */
-async function pass(context: RolloutContext, forMs: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, forMs);
-    function done(): void {
-      clearTimeout(timer);
-      context.signal.removeEventListener('abort', done);
-      resolve();
-    }
-    context.signal.addEventListener('abort', done);
-  });
-}
 
 /**
  * Lets production run for a while and answers with what the edge counted in that time. Trouble ends it early from
@@ -22,7 +10,7 @@ export async function observeProduction(context: RolloutContext, forMs: number):
   const { config, providers } = context;
   const host = new URL(config.environments.production.worker.mediaOrigin).hostname;
   const since = Date.now();
-  await pass(context, forMs);
+  await pause(forMs, context.signal);
   const statuses = await providers.cloudflare.httpStatuses(host, since, Date.now());
   const requests = statuses.reduce((sum, one) => sum + one.requests, 0);
   const failed = statuses.filter((one) => one.status >= 500).reduce((sum, one) => sum + one.requests, 0);

@@ -1,3 +1,4 @@
+import { pause } from '../rollout/pause.ts';
 import { errorText } from '../rollout/error-text.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import type { Sentinel, Trouble } from '../rollout/plan.ts';
@@ -69,7 +70,7 @@ export function createSentinel(): Sentinel {
         edge.look(now).catch((error: unknown) => broken.push(error));
         const finding = judge(watched, now);
         if (finding !== null) end(finding);
-        await pass(LOOK_EVERY_MS, stop);
+        await pause(LOOK_EVERY_MS, stop);
         if (broken.length > 0) throw broken[0];
       }
     } finally {
@@ -99,20 +100,6 @@ export function createSentinel(): Sentinel {
       await running;
     },
   };
-}
-
-/** Waits, or ends at once with the signal. */
-async function pass(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }
 
 /** What the newest look says: the first trouble, if any; warnings fire and resolve on the way. */

@@ -7,12 +7,12 @@ describe('a location', () => {
     ['production/users/ada', { kind: 'named', name: 'production', prefix: 'users/ada/' }],
     ['s3://media', { kind: 's3', bucket: 'media', prefix: '' }],
     ['s3://media/users/', { kind: 's3', bucket: 'media', prefix: 'users/' }],
-    ['./media', { kind: 'folder', path: '/work/media' }],
-    ['..', { kind: 'folder', path: '/' }],
+    ['./media', { kind: 'folder', path: '/home/ada/media' }],
+    ['..', { kind: 'folder', path: '/home' }],
     ['/srv/media/', { kind: 'folder', path: '/srv/media' }],
     ['file:///srv/my%20media', { kind: 'folder', path: '/srv/my media' }],
   ])('%s is read', (text, expected) => {
-    expect(parseLocation(text, '/work')).toEqual(expected);
+    expect(parseLocation(text, '/home/ada')).toEqual(expected);
   });
 
   it.each([
@@ -24,7 +24,7 @@ describe('a location', () => {
     ['Legacy', '"Legacy" is no location'],
     ['my media', '"my media" is no location'],
   ])('%j is none, and what can be written is said', (text, says) => {
-    const parse = (): unknown => parseLocation(text, '/work');
+    const parse = (): unknown => parseLocation(text, '/home/ada');
     expect(parse).toThrow(LocationError);
     expect(parse).toThrow(says);
     expect(parse).not.toThrow('secret@');

@@ -3,6 +3,7 @@ import { ensureVersion } from '../environment/worker-upload.ts';
 import type { DeploymentSplit } from '../../providers/providers.ts';
 import type { Check, Phase, Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { watchedTime } from '../watch/watched-time.ts';
 import { legacyQuietCheck } from './legacy-quiet-check.ts';
 import { endFileUrlsStep, oldColumnQuietCheck } from './contract-step.ts';
 import { verifyInR2 } from '../transfer-pass.ts';
@@ -14,12 +15,10 @@ function nothingReadThroughCheck(): Check {
     title: 'Nothing was read through to legacy during the watch',
     proves: [],
     async run(context) {
-      const history = await context.history();
-      const end = history.findLast((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
-      if (end?.kind !== 'check.verdict')
-        return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
+      const watched = watchedTime(await context.history());
+      if (watched === null) return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
       const { telemetryDataset } = context.config.environments.production.worker;
-      const since = Math.floor((Date.parse(end.at) - end.data.ms) / 1000);
+      const since = Math.floor(watched.since / 1000);
       const counted = async (kind: string): Promise<number> => {
         const sql = `SELECT SUM(double2) AS n FROM ${telemetryDataset} WHERE blob1 = '${kind}' AND timestamp >= toDateTime(${since}) FORMAT JSON`;
         return Number((await context.providers.cloudflare.telemetry(sql))[0]?.['n'] ?? 0);

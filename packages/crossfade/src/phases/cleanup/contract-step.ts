@@ -1,6 +1,7 @@
 import type { Stage } from '../../migrations/migration-files.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check, Step } from '../../rollout/plan.ts';
+import { watchedTime } from '../watch/watched-time.ts';
 import { verdict, type Verdict } from '../../rollout/verdict.ts';
 import { bringTo, databaseStage } from '../environment/media-rows.ts';
 import { keepAddressesInStep, triggered } from '../preparation/file-keys.ts';
@@ -19,12 +20,10 @@ async function oldWrites({ providers }: RolloutContext): Promise<{ writes: numbe
 /** Whether nobody wrote the old column alone since the watch began. */
 async function oldColumnQuiet(context: RolloutContext): Promise<Verdict> {
   const { urlColumn, keyColumn } = context.config.mediaRows;
-  const history = await context.history();
-  const end = history.findLast((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
-  if (end?.kind !== 'check.verdict')
-    return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
+  const watched = watchedTime(await context.history());
+  if (watched === null) return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
   const { writes, agoMs } = await oldWrites(context);
-  const watchedMs = Date.now() - (Date.parse(end.at) - end.data.ms);
+  const watchedMs = Date.now() - watched.since;
   const latest = agoMs === null ? 'never' : `${Math.round(agoMs / 1000)} s ago`;
   return verdict(agoMs === null || agoMs > watchedMs, {
     summary: `${urlColumn} was written without ${keyColumn} ${writes} times, the last time ${latest}; the watch began ${Math.round(watchedMs / 1000)} s ago`,

@@ -1,5 +1,6 @@
 import { USER_AGENT } from '../../providers/user-agent.ts';
 import type { Check } from '../../rollout/plan.ts';
+import { watchedTime } from '../watch/watched-time.ts';
 import { verdict } from '../../rollout/verdict.ts';
 
 /** In the verdict; the vendor's log has them all. */
@@ -16,17 +17,14 @@ export function legacyQuietCheck(): Check {
     title: 'Nobody used the legacy store during the watch',
     proves: [],
     async run(context) {
-      const history = await context.history();
-      // The watch's own observation: it began after the caches had let go and the last catch-up was done.
-      const end = history.findLast((event) => event.kind === 'check.verdict' && event.subject === 'watch.observation');
-      if (end?.kind !== 'check.verdict')
-        return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
-      const untilMs = Date.parse(end.at);
-      const agents = await context.providers.supabase.production.storageAgents(untilMs - end.data.ms, untilMs);
+      const watched = watchedTime(await context.history());
+      if (watched === null) return verdict(false, { summary: 'the watch was not kept', measured: null, expected: 0 });
+      const { since, until } = watched;
+      const agents = await context.providers.supabase.production.storageAgents(since, until);
       const own = agents.filter(({ agent }) => agent.startsWith(USER_AGENT));
       const others = agents.filter((one) => !own.includes(one));
       const sum = (some: typeof agents): number => some.reduce((total, one) => total + one.requests, 0);
-      const seconds = Math.round(end.data.ms / 1000);
+      const seconds = Math.round((until - since) / 1000);
       return verdict(others.length === 0 && own.length > 0, {
         summary: `${sum(others)} storage requests of others at legacy in the ${seconds} s of the watch, and ${sum(own)} of ours`,
         measured: {

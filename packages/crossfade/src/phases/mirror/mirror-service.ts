@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { errorText } from '../../rollout/error-text.ts';
 import { openAlertBook, type AlertBook } from '../../monitor/alerts.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { pause } from '../../rollout/pause.ts';
 import { toJson } from '../../rollout/json.ts';
 import type { MirrorService } from '../../rollout/plan.ts';
 import type { Mirror } from '../../transfer/mirror/mirror.ts';
@@ -133,17 +134,4 @@ function createTeller(context: RolloutContext, mirror: Mirror): (last: boolean) 
     await context.record({ kind: 'mirror.progressed', data, subject: 'mirror' });
     told = data;
   };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }
