@@ -150,3 +150,46 @@ it('shows how far legacy is behind, and that a rollback has drained the mirror',
   applyEvent(view, event({ kind: 'mirror.rested', data: rested }));
   expect(view.mirror).toMatchObject({ lagSeconds: 0, applied: 7, waiting: 0, unproven: 1, rested: true });
 });
+
+const ended = { recoveredMs: 1, lostUploads: 0, lostOverwrites: 0, lostDeletes: 0, sinceSwitch: null };
+const rolledBack = (complete: boolean) =>
+  event({ kind: 'rollback.finished', data: { kind: 'full', complete, tookMs: 1, budgetMs: 2, ...ended } });
+function passedCutover(view = emptyView()) {
+  const first = started();
+  if (first.kind !== 'rollout.started') throw new Error('the rollout starts with its plan');
+  const plan = (['staging', 'cutover.dns'] as const).flatMap((id) =>
+    first.data.plan.map((phase) => ({ ...phase, id })),
+  );
+  applyEvent(view, { ...first, data: { ...first.data, plan } });
+  for (const phase of ['staging', 'cutover.dns'] as const) {
+    applyEvent(view, event({ kind: 'phase.started', data: { deadlineMs: 1 } }, phase));
+    const passed = { title: 'Step', proves: [], ms: 5, verdict: verdict('pass') };
+    applyEvent(view, event({ kind: 'check.verdict', data: passed }, phase, 's'));
+    applyEvent(view, event({ kind: 'phase.finished', data: { status: 'passed', seconds: 1, reason: null } }, phase));
+  }
+  return view;
+}
+
+it('shows a phase that a rollback took back as undone, and leaves those before it', () => {
+  const view = passedCutover();
+  applyEvent(view, rolledBack(true));
+  expect(view.phases.map(({ state }) => state)).toEqual(['passed', 'undone']);
+});
+
+it('shows a phase that is half taken back as failed', () => {
+  const view = passedCutover();
+  applyEvent(view, rolledBack(false));
+  expect(view.phases[1]).toMatchObject({ state: 'failed', reason: 'the rollback is incomplete' });
+});
+
+it('shows a phase that is begun a second time as if it had never run, and one that a resumed controller goes on with as it was', () => {
+  const view = passedCutover();
+  applyEvent(view, rolledBack(true));
+  const begin = () => applyEvent(view, event({ kind: 'phase.started', data: { deadlineMs: 1 } }, 'cutover.dns'));
+  begin();
+  expect(view.phases[1]).toMatchObject({ state: 'running', seconds: null });
+  expect(view.phases[1]?.items.map(({ state }) => state)).toEqual(['waiting', 'waiting']);
+  applyEvent(view, event({ kind: 'step.started', data: { title: 'Step' } }, 'cutover.dns', 's'));
+  begin();
+  expect(view.phases[1]?.items[1]?.state).toBe('running');
+});

@@ -4,6 +4,7 @@ import {
   type OperatorState,
 } from '../../../packages/crossfade/src/control-room/operator-state.ts';
 import type { JournalEvent, PlannedPhase } from '../../../packages/crossfade/src/rollout/journal-event.ts';
+import { ROLLBACK_SCOPES } from '../../../packages/crossfade/src/rollout/plan.ts';
 import type { Verdict } from '../../../packages/crossfade/src/rollout/verdict.ts';
 
 export type ItemState = 'waiting' | 'running' | 'passed' | 'failed' | 'skipped' | 'undone';
@@ -165,6 +166,7 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       break;
     case 'phase.started':
       if (phase !== undefined) {
+        if (phase.state !== 'waiting' && phase.state !== 'running') beginAnew(phase);
         phase.state = 'running';
         phase.startedAt = Date.parse(event.at);
       }
@@ -280,10 +282,20 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
         const { recoveredMs, lostUploads, lostDeletes, complete } = event.data;
         Object.assign(view.rollback, { recoveredMs, lostUploads, lostDeletes, complete });
       }
+      // As the report has it: what was passed and then taken back stands no more, and half taken back needs a person.
+      for (const one of view.phases)
+        if (one.state === 'passed' && ROLLBACK_SCOPES[event.data.kind].some((id) => id === one.id))
+          [one.state, one.reason] = event.data.complete ? ['undone', null] : ['failed', 'the rollback is incomplete'];
       break;
     default:
       break;
   }
+}
+
+/** A phase that had ended, in a second cutover say: nothing of its first time is true of this one. */
+function beginAnew(phase: PhaseView): void {
+  Object.assign(phase, { seconds: null, reason: null, gateFailed: null });
+  for (const item of phase.items) Object.assign(item, { state: 'waiting', summary: '', ms: null, verdict: null });
 }
 
 function letGo(view: RolloutView, at: string): void {
