@@ -1,7 +1,6 @@
 import { userInfo } from 'node:os';
 import { writeFile } from 'node:fs/promises';
 import { LockLost } from '../engine/operator-session.ts';
-import type { WalkOutcome } from '../engine/walk.ts';
 import { buildReport } from '../report/build-report.ts';
 import { cutoverCalls } from './dry-run-calls.ts';
 import { EXIT } from './exit-codes.ts';
@@ -9,7 +8,7 @@ import type { CommandFlags } from './main.ts';
 import { interruption } from './interruption.ts';
 import { openRollout } from './open-rollout.ts';
 import { exitCodeOf, handWork } from './outcome.ts';
-import { partOf, PHASE_COMMANDS, type PhaseCommand } from './phase-commands.ts';
+import { nextAfter, partOf, type PhaseCommand } from './phase-commands.ts';
 import { refuseEarly } from './phase-order.ts';
 import { printCalls } from './print-calls.ts';
 import { openRolloutRoom } from './rollout-room.ts';
@@ -62,7 +61,7 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
     const events = await controller.journal.read();
     const report = buildReport(events);
     if (flags.report !== undefined) await writeFile(flags.report, `${JSON.stringify(report, null, 2)}\n`);
-    const next = nextAfter(command, outcome);
+    const next = nextAfter(command, outcome.outcome);
     if (flags.json === true)
       process.stdout.write(`${JSON.stringify({ rollout, command, ...outcome, next, report })}\n`);
     process.stderr.write(
@@ -82,11 +81,4 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
     await room.close();
     await opened.close();
   }
-}
-
-function nextAfter(command: PhaseCommand, { outcome }: WalkOutcome): readonly string[] {
-  if (outcome === 'completed') return PHASE_COMMANDS[command].next;
-  // What was taken back has to be made ready anew.
-  if (outcome === 'rolled-back') return ['crossfade status', 'crossfade prepare'];
-  return ['crossfade status', `crossfade ${command}`];
 }

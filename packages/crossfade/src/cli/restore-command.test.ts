@@ -70,6 +70,15 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+/** As the journal has it once production writes to R2. */
+async function switched(): Promise<void> {
+  const pool = new Pool({ connectionString: server.url('rollouts') });
+  const journal = openJournal(pool, 'small-20260601-100000', (value) => value);
+  const place = { phase: 'cutover.dns', subject: 'dns.switch' } as const;
+  await journal.append({ kind: 'step.started', data: { title: 'Media host switched' } }, place);
+  await pool.end();
+}
+
 const answer = v.looseObject({
   failed: v.optional(v.number()),
   changes: v.optional(v.array(v.looseObject({ change: v.string(), key: v.string() }))),
@@ -151,6 +160,26 @@ it('a restore beside leaves production alone, and one in place brings it back; t
     deleted: 0,
     failed: 0,
   });
+}, 180_000);
+
+it('reads the events that no process has read yet, so that what they tell of is not taken for never having been', async () => {
+  const told = async (key: string, text: string): Promise<void> => {
+    await put(media, key, text);
+    const at = new Date().toISOString();
+    await cloud.sendEvent({ id: text, type: 'put', key, size: text.length, etag: (await media.head(key))?.etag, at });
+  };
+  const { id: queue } = await providers.cloudflare.createQueue(config.environments.production.worker.eventsQueue);
+  await providers.cloudflare.createPullConsumer(queue);
+  await switched();
+  await told('uploads/late.wav', 'first');
+  const between = new Date().toISOString();
+  await told('uploads/late.wav', 'second');
+  const { code, err } = await rollback('--to', between);
+  expect(await cloud.eventsWaiting()).toBe(0);
+  expect(code).toBe(1);
+  expect(err).toContain('not restored: "uploads/late.wav": this version was overwritten or deleted before it could');
+  expect((await contents(media))['uploads/late.wav']).toBe('second');
+  expect((await rollback('--to', then)).code).toBe(0);
 }, 180_000);
 
 it('a version that is missing is named, with exit code 1', async () => {

@@ -14,7 +14,7 @@ import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
 import { printSummary } from './summary.ts';
 import { driverOf } from './decide-command.ts';
-import { isPhaseCommand, PHASE_COMMANDS } from './phase-commands.ts';
+import { nextOf } from './phase-commands.ts';
 import { withJournal } from './rollout-journal.ts';
 import { UserError } from './user-error.ts';
 
@@ -78,18 +78,6 @@ async function rolloutStatus(flags: CommandFlags): Promise<number> {
 function sayMirror(events: readonly JournalEvent[]): void {
   const mirror = mirrorStanding(events);
   if (mirror !== null) process.stdout.write(`  ${describeMirror(mirror)}\n`);
-}
-
-/** After a part that is complete comes the next one; any other is gone on with. */
-function nextOf(events: readonly JournalEvent[]): readonly string[] {
-  const run = events.findLast((event) => event.kind === 'run.started');
-  if (run?.kind !== 'run.started') return ['crossfade stage'];
-  const { command } = run.data;
-  const ended = events.findLast((event) => event.kind === 'run.finished' && event.seq > run.seq);
-  const complete = ended?.kind === 'run.finished' && ended.data.outcome === 'completed';
-  if (!complete) return [`crossfade ${command}`];
-  if (isPhaseCommand(command)) return PHASE_COMMANDS[command].next;
-  return command === 'stage' ? ['crossfade stage validate'] : ['crossfade prepare'];
 }
 
 /** Where the rehearsal stands, and the commands that make sense there. */

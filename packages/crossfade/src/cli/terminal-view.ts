@@ -32,7 +32,7 @@ export function lineOf(event: JournalEvent): string | null {
     case 'alert.fired':
       return `  ${pc.red('alert')} ${event.data.rule} ${pc.dim(`· ${JSON.stringify(event.data.measured)}, allowed ${JSON.stringify(event.data.expected)}; told: ${event.data.deliveredTo.join(', ') || 'nobody'}`)}`;
     case 'rollback.decided':
-      return `\n${pc.bold(pc.yellow('↺ Rolling back'))} (${event.data.kind}): ${event.data.measure} ${JSON.stringify(event.data.measured)}, noticed after ${event.data.detectedMs} ms`;
+      return `\n${pc.bold(pc.yellow('↺ Rolling back'))} (${event.data.kind}): ${event.data.measure}${event.data.measured === null ? '' : ` ${JSON.stringify(event.data.measured)}`}, noticed after ${event.data.detectedMs} ms`;
     case 'compensation.finished':
       return `  ${pc.green('✔ undone')} ${event.data.title} ${pc.dim(`· ${event.data.ms} ms`)}`;
     case 'compensation.failed':

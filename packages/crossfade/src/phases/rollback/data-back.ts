@@ -5,7 +5,8 @@ import type { RollbackStep } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { restoreTo, type RestoreOptions, type RestoreResult } from '../../transfer/backup/restore.ts';
 import type { SweepResult } from '../../transfer/mirror/sweep.ts';
-import { openMirror } from '../mirror/open-mirror.ts';
+import { mirrorEnded } from '../mirror/mirror-ended.ts';
+import { openMirror, switchTime } from '../mirror/open-mirror.ts';
 import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
 
 /** A message that is leased to a process that died comes again by then; so much longer is waited for it, ms. */
@@ -123,6 +124,21 @@ export function restoreMedia(
   });
 }
 
+/**
+ * While the mirror is due to go on, events may wait in the queue that no process reads just now: between two commands,
+ * say. What they tell of is kept first, since the restore would not know of it. Throws what the queue answers.
+ */
+async function readWaitingEvents(context: RolloutContext): Promise<void> {
+  const isDue = (await switchTime(context)) !== null && mirrorEnded(await context.history()) === null;
+  if (!isDue) return;
+  const mirror = await openMirror(context);
+  try {
+    await mirror.drain(context.config.transfer.mirror.visibilityMs + LEASE_MARGIN_MS);
+  } finally {
+    await mirror.close();
+  }
+}
+
 /** The media as they were at a point in time: from the versions in the backup bucket, each proven before it is put back. */
 export function restorePoint(point: RestorePoint, onResult: (result: RestoreResult) => void): RollbackStep {
   const to = new Date(point.toMs).toISOString();
@@ -133,6 +149,7 @@ export function restorePoint(point: RestorePoint, onResult: (result: RestoreResu
     byHand: async ({ config }) =>
       `crossfade rollback data --to ${to} names what is missing; what is whole lies in r2:${config.backup?.bucket ?? ''}/versions`,
     async run(context) {
+      await readWaitingEvents(context);
       const result = await restoreMedia(context, point, { dryRun: false });
       onResult(result);
       await context.keep('transfer/restore.json', JSON.stringify({ to, place, ...result }, null, 2));

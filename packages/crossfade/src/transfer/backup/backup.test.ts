@@ -151,6 +151,21 @@ describe('a restore', () => {
     expect(contents(at.media)).toEqual(now.state);
   });
 
+  it('leaves an object that it was never told of where it was written before that moment, and not since', async () => {
+    const at = world();
+    at.put('deleted', 'and made again');
+    await base(at);
+    await at.keep(at.remove('deleted'));
+    at.put('deleted', 'untold');
+    at.put('untold', 'there then');
+    later();
+    const then = { ms: Date.now(), state: contents(at.media) };
+    later();
+    at.put('since', 'not there then');
+    expect(await restore(at, then.ms)).toMatchObject({ objects: 2, unchanged: 2, deleted: 1, failed: 0 });
+    expect(contents(at.media)).toEqual(then.state);
+  });
+
   it('carries the metadata of each object with it', async () => {
     const at = world();
     at.put('one', 'then');

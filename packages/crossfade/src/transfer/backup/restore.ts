@@ -76,7 +76,12 @@ export async function restoreTo(options: RestoreOptions): Promise<RestoreResult>
   await eachAtOnce(mergeListings(states, target.list()), options.concurrency, async ({ key, from, to }) => {
     signal.throwIfAborted();
     const wanted = from?.asOf?.op === 'put' ? from.asOf : null;
-    if (wanted !== null) objects++;
+    const untold = wanted === null && stoodThen(options, from, to);
+    if (wanted !== null || untold) objects++;
+    if (untold) {
+      unchanged++;
+      return;
+    }
     try {
       const change = await changeOf(options, from, to);
       if (change === null) {
@@ -100,6 +105,17 @@ export async function restoreTo(options: RestoreOptions): Promise<RestoreResult>
   });
   const { restore: restored, overwrite: overwritten, delete: deleted } = counts;
   return { objects, unchanged, restored, overwritten, deleted, bytes, extra, failed, failures };
+}
+
+/**
+ * Whether an object of which the backup says that it was not there then was there all the same: its event was lost, or
+ * it came past the Worker. What was not written since is what it was then, by the store's own time of its last write.
+ */
+function stoodThen({ inPlace, toMs }: RestoreOptions, state: KeyState | null, head: ObjectHead | null): boolean {
+  if (!inPlace || head === null) return false;
+  const written = Date.parse(head.lastModified);
+  const deleted = state?.asOf?.op === 'delete' ? Date.parse(state.asOf.at) : -Infinity;
+  return written > deleted && written <= toMs;
 }
 
 /** What is to be done about a key; `null` when it is as it was then. */
