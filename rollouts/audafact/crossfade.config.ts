@@ -211,8 +211,8 @@ export default defineRollout((env) => ({
     partSizeBytes: 16 * 1024 * 1024,
     mirror:
       env['CROSSFADE_REHEARSAL'] === '1'
-        ? { pollMs: 1000, visibilityMs: 10_000, sweepEveryMs: 10_000, maxLagSeconds: 30 }
-        : { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60 },
+        ? { pollMs: 1000, visibilityMs: 10_000, sweepEveryMs: 10_000, maxLagSeconds: 30, lateWritesMs: 5000 }
+        : { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60, lateWritesMs: 120_000 },
   },
   targets: {
     responseMs: 200,

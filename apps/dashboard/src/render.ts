@@ -20,24 +20,45 @@ const WORDS: Readonly<Record<ItemState, string>> = {
   undone: 'undone',
 };
 
-/** The numbers that matter while it runs. */
-export function renderFigures(target: HTMLElement, view: RolloutView): void {
-  const availability = view.requests === 0 ? '–' : `${(100 * (1 - view.failed / view.requests)).toFixed(3)} %`;
-  const figures = [
-    ['Availability', availability],
+type Figure = readonly [name: string, value: string];
+const percent = (share: number): string => `${(100 * share).toFixed(3)} %`;
+
+/** What an audience counted from outside since the start. */
+function audienceFigures(view: RolloutView): Figure[] {
+  const counted = view.requests > 0;
+  return [
+    ['Availability', counted ? percent(1 - view.failed / view.requests) : '–'],
     ['Requests', view.requests.toLocaleString('en')],
     ['Failed', view.failed.toLocaleString('en')],
-    ['Longest gap', view.requests === 0 ? '–' : `${Math.round(view.longestGapMs)} ms`],
-    ['p99', view.requests === 0 ? '–' : `${Math.round(view.p99Ms)} ms`],
+    ['Longest gap', counted ? `${Math.round(view.longestGapMs)} ms` : '–'],
+    ['p99', counted ? `${Math.round(view.p99Ms)} ms` : '–'],
+  ];
+}
+
+/** What the vendor counted at the edge in the last seconds. */
+function edgeFigures({ requestsPerSecond, errorRate, p99Ms }: NonNullable<RolloutView['edge']>): Figure[] {
+  return [
+    ['Availability at the edge', errorRate === null ? '–' : percent(1 - errorRate)],
+    ['Requests a second', requestsPerSecond === null ? '–' : requestsPerSecond.toFixed(1)],
+    ['Failed', errorRate === null ? '–' : percent(errorRate)],
+    ['Worker p99', p99Ms === null ? '–' : `${Math.round(p99Ms)} ms`],
+  ];
+}
+
+/** The numbers that matter while it runs. */
+export function renderFigures(target: HTMLElement, view: RolloutView): void {
+  const figures = [
+    ...(view.edge === null ? audienceFigures(view) : edgeFigures(view.edge)),
     ['Verified in R2', view.verified === null ? '–' : `${view.verified.verified}/${view.verified.objects}`],
     ['Alerts', String(view.alerts)],
   ];
+  const hasFailed = view.failed > 0 || (view.edge?.errorRate ?? 0) > 0;
   patch(
     target,
     ...figures.map(([name = '', value = '']) =>
       element(
         'div',
-        { class: name === 'Failed' && view.failed > 0 ? 'figure bad' : 'figure' },
+        { class: name === 'Failed' && hasFailed ? 'figure bad' : 'figure' },
         element('span', {}, name),
         element('strong', {}, value),
       ),

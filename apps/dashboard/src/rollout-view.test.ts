@@ -193,3 +193,18 @@ it('shows a phase that is begun a second time as if it had never run, and one th
   begin();
   expect(view.phases[1]?.items[1]?.state).toBe('running');
 });
+
+it('shows what the vendor counts where no audience does', () => {
+  const view = emptyView();
+  applyEvent(view, started());
+  const unknown = { cpuUsage: null, memoryUsage: null, networkLatency: null, databaseConnections: 1 };
+  const metrics = {
+    worker: { requestRate: 12.5, errorRate: 0.02, responseTime: 80, activeConnections: null },
+    r2: { uploadRate: 0, downloadRate: 0, storageUsage: null, costPerHour: null },
+    frontend: { userSessions: null, uploadSuccessRate: null, previewSuccessRate: null, errorRate: null },
+    system: unknown,
+  };
+  applyEvent(view, event({ kind: 'metrics.sampled', data: { metrics, traffic: null, second: null } }));
+  expect(view.edge).toEqual({ requestsPerSecond: 12.5, errorRate: 0.02, p99Ms: 80 });
+  expect(view.requests).toBe(0);
+});

@@ -83,6 +83,8 @@ export interface RolloutView {
   failed: number;
   longestGapMs: number;
   p99Ms: number;
+  /** As the vendor counted the last seconds, where nobody counts as a listener would; `null` until it was asked. */
+  edge: { requestsPerSecond: number | null; errorRate: number | null; p99Ms: number | null } | null;
   transfer: { objects: number; totalObjects: number; bytesPerSecond: number; remainingSeconds: number | null } | null;
   verified: { objects: number; verified: number; mismatched: number } | null;
   mirror: MirrorView | null;
@@ -115,6 +117,7 @@ export function emptyView(): RolloutView {
     failed: 0,
     longestGapMs: 0,
     p99Ms: 0,
+    edge: null,
     transfer: null,
     verified: null,
     mirror: null,
@@ -225,7 +228,10 @@ export function applyEvent(view: RolloutView, event: JournalEvent): void {
       break;
     }
     case 'metrics.sampled':
-      if (event.data.traffic !== null) {
+      if (event.data.traffic === null) {
+        const { requestRate, errorRate, responseTime } = event.data.metrics.worker;
+        view.edge = { requestsPerSecond: requestRate, errorRate, p99Ms: responseTime };
+      } else {
         ({
           requests: view.requests,
           failed: view.failed,

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { writeFile } from 'node:fs/promises';
 import { LockLost } from '../engine/operator-session.ts';
+import { startSampler } from '../monitor/metrics-sampler.ts';
 import { buildReport } from '../report/build-report.ts';
 import { cutoverCalls } from './dry-run-calls.ts';
 import { EXIT } from './exit-codes.ts';
@@ -15,6 +16,11 @@ import { openRolloutRoom } from './rollout-room.ts';
 import { startTerminalKeys } from './terminal-keys.ts';
 import { createTerminalView } from './terminal-view.ts';
 import { UserError } from './user-error.ts';
+
+/** While these run, production's metrics are read for the control room and the report. */
+const SAMPLED: ReadonlySet<PhaseCommand> = new Set(['cutover', 'watch']);
+/** Four questions each to the vendor's analytics, which take 300 in five minutes from all of an account. */
+const SAMPLE_EVERY_MS = 15_000;
 
 /** `crossfade prepare | cutover | watch | cleanup | archive`: walks its phases, or goes on where it was interrupted. */
 export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): Promise<number> {
@@ -53,7 +59,8 @@ export async function phaseCommand(command: PhaseCommand, flags: CommandFlags): 
     const interrupt = (): void => void process.kill(process.pid, 'SIGINT');
     const as = flags.as ?? userInfo().username;
     endKeys = startTerminalKeys({ input, output, journal, decide, as, view, interrupt });
-    const outcome = await controller.run();
+    const sampler = SAMPLED.has(command) ? startSampler(controller.context, SAMPLE_EVERY_MS) : null;
+    const outcome = await controller.run().finally(() => sampler?.stop());
     endKeys();
     if (command === 'archive' && outcome.outcome === 'completed')
       await controller.context.record({ kind: 'rollout.finished', data: outcome, key: 'rollout/finished' });

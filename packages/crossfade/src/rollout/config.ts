@@ -258,8 +258,10 @@ const fields = v.strictObject({
         sweepEveryMs: positive,
         /** A change that is not in legacy after so long warns, s. */
         maxLagSeconds: positive,
+        /** So long a request that a version had begun before it was taken back may still write, ms. */
+        lateWritesMs: v.optional(positive, 120_000),
       }),
-      { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60 },
+      { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60, lateWritesMs: 120_000 },
     ),
     /** How far behind the source a target may be to count as caught up, s; 30 when absent. */
     maxLagSeconds: v.optional(positive),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryJournal } from '../../control-room/fixtures/memory-journal.ts';
 import type { JournalEntry } from '../../rollout/journal-event.ts';
 import type { PhaseId } from '../../rollout/plan.ts';
-import { mirrorEnded } from './mirror-ended.ts';
+import { mirrorEnded, mirrorRested } from './mirror-ended.ts';
 
 const passed: JournalEntry = { kind: 'phase.finished', data: { status: 'passed', seconds: 1, reason: null } };
 const rested: JournalEntry = {
@@ -16,6 +16,18 @@ async function ended(...entries: (readonly [JournalEntry, PhaseId | null])[]): P
   const at = mirrorEnded(journal.events);
   return at === null ? null : journal.events.findIndex((one) => one.at === at);
 }
+
+it('what the mirror has done in a rollback is what it told last since that was decided', async () => {
+  const journal = memoryJournal();
+  const data = { copied: 0, deleted: 0, kept: 0, unproven: 3, lagSeconds: 0 };
+  await journal.append({ kind: 'mirror.rested', data }, { phase: null });
+  const trouble = { measured: null, expected: null, troubleSince: 't', detectedMs: 1 };
+  await journal.append({ kind: 'rollback.decided', data: { kind: 'full', measure: 'm', ...trouble } }, { phase: null });
+  expect(mirrorRested(journal.events)).toBeNull();
+  for (const copied of [1, 2])
+    await journal.append({ kind: 'mirror.rested', data: { ...data, copied } }, { phase: null });
+  expect(mirrorRested(journal.events)).toMatchObject({ copied: 2 });
+});
 
 describe('the mirror', () => {
   it('has not ended before it began, nor between the phases that it runs beside', async () => {

@@ -17,3 +17,15 @@ export function mirrorEnded(events: readonly JournalEvent[]): string | null {
   const isOver = last.kind === 'mirror.rested' || (last.kind === 'phase.finished' && last.phase === MIRRORED.at(-1));
   return isOver ? last.at : null;
 }
+
+type Rested = Extract<JournalEvent, { kind: 'mirror.rested' }>['data'];
+
+/**
+ * What the mirror has done, and what it could not prove, since the last rollback was decided; `null` where it did not
+ * come to rest in it.
+ */
+export function mirrorRested(events: readonly JournalEvent[]): Rested | null {
+  const decided = events.findLast((event) => event.kind === 'rollback.decided')?.seq ?? 0;
+  const rested = events.findLast((event) => event.kind === 'mirror.rested' && event.seq > decided);
+  return rested?.kind === 'mirror.rested' ? rested.data : null;
+}

@@ -49,7 +49,10 @@ async function production(): Promise<Production> {
   const cloud = await startSmallCloud({ databaseUrl: database.url('small') });
   onTestFinished(() => cloud.close());
   const { mirror } = cloud.config.transfer;
-  const transfer = { ...cloud.config.transfer, mirror: { ...mirror, pollMs: 100, sweepEveryMs: 300 } };
+  const transfer = {
+    ...cloud.config.transfer,
+    mirror: { ...mirror, pollMs: 100, sweepEveryMs: 300, lateWritesMs: 500 },
+  };
   const config = { ...cloud.config, transfer };
   const providers = createProviders(config, { audience: smallAudience(config, createDnsProvider(config.dns)) });
   onTestFinished(() => providers.close());
@@ -206,6 +209,22 @@ describe('a rollback', () => {
     expect(rested?.data).toEqual({ copied: 2, deleted: 2, kept: 0, unproven: 0, lagSeconds: 0 });
     const kept = world.journal.events.filter((one) => one.kind === 'note' && one.subject === 'mirror');
     expect(kept.map((one) => one.data)).toMatchObject([{ text: expect.stringContaining('is no event (id: ') }]);
+  });
+
+  it('loses no upload that the new version was still writing when it was taken back', async () => {
+    const world = await production();
+    const { record } = world.journal;
+    let written: Promise<void> | null = null;
+    world.journal.record = (entry, phase) => {
+      if (entry.kind === 'compensation.finished' && entry.subject === 'rollback.mirror')
+        written = world.put('uploads/late.wav', 'written when the mirror had come to rest');
+      return record(entry, phase);
+    };
+    expect(await world.walk(() => world.put('uploads/new.wav', 'uploaded'), true)).toBe('rolled-back');
+    await written;
+    expect(await world.inLegacy('uploads/late.wav')).toBe('written when the mirror had come to rest');
+    const last = world.journal.events.findLast((one) => one.kind === 'mirror.rested');
+    expect(last?.data).toMatchObject({ copied: 2, lagSeconds: 0 });
   });
 
   it('says which object legacy does not take, and is not complete', async () => {

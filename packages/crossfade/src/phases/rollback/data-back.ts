@@ -2,10 +2,11 @@ import type { ObjectStore } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import type { RollbackStep } from '../../rollout/plan.ts';
+import { pause } from '../../rollout/pause.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { restoreTo, type RestoreOptions, type RestoreResult } from '../../transfer/backup/restore.ts';
 import type { SweepResult } from '../../transfer/mirror/sweep.ts';
-import { mirrorEnded } from '../mirror/mirror-ended.ts';
+import { mirrorEnded, mirrorRested } from '../mirror/mirror-ended.ts';
 import { openMirror, switchTime } from '../mirror/open-mirror.ts';
 import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
 
@@ -18,24 +19,48 @@ const MOST_NAMED = 20;
  * and delete that production made since the switch is in legacy. Its rows have their public URL by trigger.
  */
 export function mirrorBack(): RollbackStep {
+  return restingStep('rollback.mirror', 'Uploads and deletes made since the switch mirrored back to legacy');
+}
+
+/**
+ * Last of all once more: a request that the new version had begun when it was taken back may still write to R2 after the
+ * mirror came to rest. Nobody can see such a request from outside, so it is given as long as the config says.
+ */
+export function lateWritesBack(): RollbackStep {
+  const title = 'Uploads that were under way when the Worker went back mirrored to legacy';
+  return restingStep('rollback.lateWrites', title, waitForLateWrites);
+}
+
+async function waitForLateWrites(context: RolloutContext): Promise<void> {
+  const back = (await context.history()).findLast(
+    (event) => event.kind === 'compensation.finished' && event.subject === 'rollback.worker',
+  );
+  const since = back === undefined ? Date.now() : Date.parse(back.at);
+  await pause(Math.max(0, since + context.config.transfer.mirror.lateWritesMs - Date.now()), context.signal);
+}
+
+function restingStep(id: string, title: string, before?: (context: RolloutContext) => Promise<void>): RollbackStep {
   /** By the sweep of the latest attempt, which is verified right after it. */
   let kept: ReadonlySet<string> = new Set();
   return {
-    id: 'rollback.mirror',
-    title: 'Uploads and deletes made since the switch mirrored back to legacy',
+    id,
+    title,
     async byHand({ config }) {
       const { worker, supabase } = config.environments.production;
       const [from, to] = [`r2:${worker.bucket}`, `supabase:${supabase.bucket}`];
       return `rclone copy --update --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
     },
     async run(context) {
+      // Before the switch nobody wrote to R2, and what it lacks is the copy's affair.
+      if ((await switchTime(context)) === null) return { switched: false };
+      await before?.(context);
       const rested = await comeToRest(context);
       kept = new Set(rested.kept);
       const { keys, copied, deleted, unproven } = rested;
       return { keys, copied, deleted, kept: kept.size, unproven: unproven.length };
     },
     async verify(context) {
-      const missing = await missingInLegacy(context, kept);
+      const missing = (await switchTime(context)) === null ? [] : await missingInLegacy(context, kept);
       return verdict(missing.length === 0, {
         summary: `${missing.length} objects of R2 are missing in legacy`,
         measured: missing.slice(0, MOST_NAMED),
@@ -58,7 +83,14 @@ async function comeToRest(context: RolloutContext): Promise<SweepResult> {
     const { kept, unproven } = swept;
     const { lagSeconds, copied, deleted, failing } = mirror.state();
     await context.keep('rollback/mirror.json', JSON.stringify({ ...swept, lagSeconds, failing, undrained }, null, 2));
-    const data = { copied, deleted, kept: kept.length, unproven: unproven.length, lagSeconds };
+    const before = mirrorRested(await context.history());
+    const data = {
+      copied: copied + (before?.copied ?? 0),
+      deleted: deleted + (before?.deleted ?? 0),
+      kept: kept.length,
+      unproven: unproven.length,
+      lagSeconds,
+    };
     await context.record({ kind: 'mirror.rested', data, subject: 'mirror' });
     if (undrained !== null) throw new Error(`the queue of media events could not be drained: ${undrained}`);
     if (failing.length > 0) {

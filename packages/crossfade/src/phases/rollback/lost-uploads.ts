@@ -2,6 +2,7 @@ import { compareWrites } from '../../checks/writes/lost-writes.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { RollbackProof } from '../../rollout/plan.ts';
 import type { WritesSinceSwitch } from '../../rollout/report-shapes.ts';
+import { mirrorRested } from '../mirror/mirror-ended.ts';
 
 type Counted = Pick<RollbackProof, 'lostUploads' | 'lostOverwrites' | 'lostDeletes' | 'sinceSwitch'>;
 
@@ -15,7 +16,12 @@ export async function countLost(context: RolloutContext, troubleSince: string): 
   const { audience, legacyStore, r2 } = context.providers;
   const compared = await compareWrites(context, { holds: legacyStore, also: [r2.production] });
   if (compared === null || audience === null)
-    return { lostUploads: null, lostOverwrites: null, lostDeletes: await unprovenDeletes(context), sinceSwitch: null };
+    return {
+      lostUploads: null,
+      lostOverwrites: null,
+      lostDeletes: mirrorRested(await context.history())?.unproven ?? null,
+      sinceSwitch: null,
+    };
   const sinceSwitch = await writesBefore(audience, troubleSince);
   await context.keep('rollback/lost-writes.json', JSON.stringify({ ...compared, sinceSwitch }, null, 2));
   const count = (...kinds: readonly string[]): number =>
@@ -26,17 +32,6 @@ export async function countLost(context: RolloutContext, troubleSince: string): 
     lostDeletes: count('delete'),
     sinceSwitch,
   };
-}
-
-/**
- * What is left in legacy of what R2 has no more, and of which the mirror could not tell that it was deleted; `null`
- * where the mirror did not come to rest in this rollback.
- */
-async function unprovenDeletes(context: RolloutContext): Promise<number | null> {
-  const history = await context.history();
-  const decided = history.findLast((event) => event.kind === 'rollback.decided')?.seq ?? 0;
-  const rested = history.findLast((event) => event.kind === 'mirror.rested' && event.seq > decided);
-  return rested?.kind === 'mirror.rested' ? rested.data.unproven : null;
 }
 
 /** Until the first sign of trouble it was R2 that served at the edge. */

@@ -1,7 +1,7 @@
 import type { Rollback, RolloutPlan } from '../../rollout/plan.ts';
 import type { RestoreResult } from '../../transfer/backup/restore.ts';
 import { databaseBack, frontendBack } from './app-back.ts';
-import { mirrorBack, restoreData, restorePoint, type RestorePoint } from './data-back.ts';
+import { lateWritesBack, mirrorBack, restoreData, restorePoint, type RestorePoint } from './data-back.ts';
 import { dnsBack } from './dns-back.ts';
 import { prove, servedAgain } from './served-again.ts';
 import { workerBack } from './worker-back.ts';
@@ -11,9 +11,18 @@ const MINUTE_MS = 60_000;
 const IMMEDIATE_MS = 5 * MINUTE_MS;
 const FULL_MS = 15 * MINUTE_MS;
 
-/** Before DNS has moved only the Worker needs to go back; later it is what serves everybody from legacy at once. */
+/**
+ * Before DNS has moved only the Worker needs to go back; later it is what serves everybody from legacy at once, and
+ * what was written to R2 by then follows.
+ */
 export function immediateRollback(): Rollback {
-  return { kind: 'immediate', budgetMs: IMMEDIATE_MS, steps: [workerBack()], scope: ['cutover.worker'], prove };
+  return {
+    kind: 'immediate',
+    budgetMs: IMMEDIATE_MS,
+    steps: [workerBack(), mirrorBack(), lateWritesBack()],
+    scope: ['cutover.worker'],
+    prove,
+  };
 }
 
 /**
@@ -24,7 +33,7 @@ export function dnsRollback(): Rollback {
   return {
     kind: 'dns',
     budgetMs: IMMEDIATE_MS,
-    steps: [workerBack(), mirrorBack(), dnsBack(), servedAgain()],
+    steps: [workerBack(), mirrorBack(), dnsBack(), servedAgain(), lateWritesBack()],
     scope: ['cutover.worker', 'cutover.dns'],
     prove,
   };
@@ -35,7 +44,7 @@ export function fullRollback(): Rollback {
   return {
     kind: 'full',
     budgetMs: FULL_MS,
-    steps: [workerBack(), mirrorBack(), databaseBack(), dnsBack(), frontendBack(), servedAgain()],
+    steps: [workerBack(), mirrorBack(), databaseBack(), dnsBack(), frontendBack(), servedAgain(), lateWritesBack()],
     scope: ['cutover.worker', 'cutover.dns', 'cutover.verify', 'cutover.monitor', 'watch'],
     prove,
   };
