@@ -6,8 +6,10 @@ import type { DatabaseServer } from '@crossfade/database-server';
 import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { callsOf } from '../../cli/dry-run-calls.ts';
+import { openController } from '../../engine/controller.ts';
 import { startSmallCloud } from '../../engine/fixtures/small-cloud.ts';
 import { createSmallJournal, smallAudience, smallPlan, smallWalk } from '../../engine/fixtures/small-walk.ts';
+import { thisOperator } from '../../engine/operator-session.ts';
 import { walkRollout } from '../../engine/walk.ts';
 import { createProviders } from '../../providers/create-providers.ts';
 import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
@@ -20,7 +22,7 @@ import { endSippyCopy, sippyCopy } from './sippy-copy.ts';
 let database: DatabaseServer;
 let folder: string;
 beforeAll(async () => {
-  database = await startTemporaryDatabase('small');
+  database = await startTemporaryDatabase('small', 'engine');
   folder = await mkdtemp(join(tmpdir(), 'crossfade-sippy-'));
 });
 afterAll(async () => {
@@ -250,6 +252,47 @@ describe('a bulk copy by Sippy', () => {
     expect(await isOn()).toBe(false);
   });
 
+  it('is off when a person ends the process with Ctrl-C, before the process is gone', async () => {
+    const { config, providers, makeBucket, isOn } = await open();
+    await makeBucket();
+    const stop = new AbortController();
+    const slow: Partial<CloudflareProvider> = {
+      async deleteSippy(bucket) {
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        await providers.cloudflare.deleteSippy(bucket);
+      },
+    };
+    const get: ObjectStore['get'] = async () => {
+      expect(await isOn()).toBe(true);
+      stop.abort(new Error('Ctrl-C'));
+      // R2 takes its time: nobody waits for it any more.
+      return new Promise(() => {});
+    };
+    const phases = smallPlan(config)
+      .phases.slice(0, 1)
+      .map((phase) => ({ ...phase, gate: [], parts: [{ kind: 'step' as const, step: copyStep() }] }));
+    const controller = await openController({
+      databaseUrl: database.url('engine'),
+      rollout: 'small',
+      operator: thisOperator('prepare'),
+      scenario: null,
+      scale: null,
+      config,
+      providers: {
+        ...providers,
+        cloudflare: { ...providers.cloudflare, ...slow },
+        r2: { ...providers.r2, production: { ...providers.r2.production, get } },
+      },
+      plan: { phases, rollbacks: {} },
+      sentinel: { start() {}, stop: async () => {}, trouble: new Promise(() => {}) },
+      evidenceFolder: folder,
+      signal: stop.signal,
+    });
+    onTestFinished(() => controller.close());
+    await expect(controller.run()).rejects.toThrow('Ctrl-C');
+    expect(await isOn()).toBe(false);
+  });
+
   it('waits for the setting to take effect before it takes a miss for a failure', async () => {
     const { providers, contextWith, makeBucket } = await open();
     await makeBucket();
@@ -294,12 +337,13 @@ describe('a dry run', () => {
   it('lists the very calls of a bulk copy by Sippy, without the keys of the two stores, and makes none', async () => {
     const { cloud, config, providers, journal, makeBucket, isOn, keys, contextWith, bucket } = await open();
     await makeBucket();
+    const inOrder = { ...config, transfer: { ...config.transfer, concurrency: 1 } };
     const phases = smallPlan(config)
       .phases.slice(0, 1)
       .map((phase) => ({ ...phase, parts: [{ kind: 'step' as const, step: copyStep() }] }));
     const { calls } = await callsOf(
       { phases, rollbacks: {} },
-      { config, providers, rollout: 'small', history: journal.events },
+      { config: inOrder, providers, rollout: 'small', history: journal.events },
     );
     expect([await isOn(), await keys()]).toEqual([false, []]);
     const { accountId } = config.cloudflare;

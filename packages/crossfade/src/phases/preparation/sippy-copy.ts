@@ -66,15 +66,31 @@ export async function sippyCopy(context: RolloutContext): Promise<SippyResult> {
     );
   let failure: { readonly reason: unknown } | null = null;
   let asked = { transferred: 0, bytes: 0, failed: 0, left: 0 };
+  context.signal.throwIfAborted();
   try {
     await cloudflare.putSippy(source, target);
-    asked = await askForAll(context);
+    asked = await unlessEnded(askForAll(context), context.signal);
   } catch (reason) {
     failure = { reason };
   }
   await turnOff(context, failure);
   if (failure !== null) throw failure.reason;
   return { ...asked, described: await describeAll(context) };
+}
+
+/** Ends with the signal at once: who was interrupted has little time, and an answer that is on its way may take long. */
+async function unlessEnded<Answer>(work: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  let end = (): void => {};
+  const ended = new Promise<never>((_resolve, reject) => {
+    end = () => reject(signal.reason);
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+  });
+  try {
+    return await Promise.race([work, ended]);
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
 }
 
 /** Turns off what a run left on; somebody else's stays. Answers whether there was anything to turn off. */
