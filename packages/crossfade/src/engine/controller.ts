@@ -187,6 +187,8 @@ export async function openController(options: ControllerOptions): Promise<Contro
     }).finally(async () => {
       announcer.stop();
       await Promise.all([options.sentinel.stop(), options.mirror?.stop()]);
+      // The process ends next. Of a change that was cut off nobody would know whether it was made.
+      await changes.settled(SETTLE_MS);
     });
     await announcer.settled();
     const { command, attempt } = part;

@@ -10,6 +10,8 @@ function recorded(calls: string[], changing?: Promise<void>): Providers {
   };
   const provider = {
     deploy: say('deploy'),
+    putSippy: say('putSippy'),
+    deleteSippy: say('deleteSippy'),
     getBucket: say('getBucket'),
     listVersions: say('listVersions'),
     patchDnsRecord: say('patchDnsRecord'),
@@ -55,6 +57,21 @@ describe('guarded providers', () => {
     ];
     for (const change of changes) await expect(change()).rejects.toThrow('the phase is over');
     expect(calls).toEqual(['listVersions', 'getBucket', 'head', 'query']);
+  });
+
+  it('turn Sippy off, but not on, when the work is over', async () => {
+    const calls: string[] = [];
+    const { cloudflare } = guardProviders(
+      recorded(calls),
+      { strict: stopped, cheap: stopped },
+      createChangesUnderWay(),
+    );
+    const keys = { accessKeyId: 'key', secretAccessKey: 'secret' };
+    await expect(
+      cloudflare.putSippy({ bucketUrl: 'https://legacy.example.com/media', ...keys }, { bucket: 'bucket', ...keys }),
+    ).rejects.toThrow('the phase is over');
+    await cloudflare.deleteSippy('bucket');
+    expect(calls).toEqual(['deleteSippy']);
   });
 
   it('tell when the changes under way have ended', async () => {

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { createCloudflareApi, type CloudflareApi } from './cloudflare/api-call.ts';
 import { createCloudflareProvider } from './cloudflare/cloudflare-provider.ts';
+import type { SippyState } from './cloudflare/sippy.ts';
 import type { PlannedCall } from './planned-call.ts';
 import { imaginingHealth } from './imagined-health.ts';
 import { imaginingStore } from './imagined-store.ts';
@@ -100,7 +101,8 @@ export function createDryRun(
     config.cloudflare,
     recordingApi(createCloudflareApi(config.cloudflare), calls),
   );
-  const cloudflare = imagining(real.cloudflare, recording);
+  const sippies = new Map<string, SippyState>();
+  const cloudflare = imagining(real.cloudflare, recording, sippies);
   const { staging, production } = config.environments;
   return {
     calls,
@@ -111,7 +113,12 @@ export function createDryRun(
       legacyStore: imaginingStore(real.legacyStore, real.r2.production, calls),
       r2: {
         staging: imaginingStore(real.r2.staging, real.r2.staging, calls),
-        production: imaginingStore(real.r2.production, real.legacyStore, calls),
+        production: imaginingStore(
+          real.r2.production,
+          real.legacyStore,
+          calls,
+          () => sippies.get(production.worker.bucket)?.enabled === true,
+        ),
       },
       backup: null,
       http: imaginingHealth(real.http, cloudflare, [staging, production]),
@@ -172,7 +179,11 @@ function overlaid<Thing extends { readonly id: string }>(
   return [...real.filter(({ id }) => !imagined.has(id)), ...imagined.values()].filter((one) => one !== null);
 }
 
-function imagining(real: CloudflareProvider, recording: CloudflareProvider): CloudflareProvider {
+function imagining(
+  real: CloudflareProvider,
+  recording: CloudflareProvider,
+  sippies: Map<string, SippyState>,
+): CloudflareProvider {
   const imagined: Imagined = {
     versions: new Map(),
     deployments: new Map(),
@@ -242,6 +253,14 @@ function imagining(real: CloudflareProvider, recording: CloudflareProvider): Clo
         ? { status: 'completed', objects: 0, transferred: 0, skipped: 0, failed: 0 }
         : real.slurperProgress(id),
     deleteSlurperJob: (id) => recorded(recording.deleteSlurperJob(id), () => undefined),
+    getSippy: async (bucket) => sippies.get(bucket) ?? real.getSippy(bucket),
+    putSippy: (source, target) =>
+      recorded(
+        recording.putSippy(source, target),
+        () => void sippies.set(target.bucket, { enabled: true, source: source.bucketUrl }),
+      ),
+    deleteSippy: (bucket) =>
+      recorded(recording.deleteSippy(bucket), () => void sippies.set(bucket, { enabled: false, source: null })),
     createHyperdrive: (name, origin) =>
       recorded(recording.createHyperdrive(name, origin), () =>
         writeHyperdrive(`(new Hyperdrive ${name})`, name, origin),

@@ -1,17 +1,38 @@
 import { Readable } from 'node:stream';
 import type { PlannedCall } from './planned-call.ts';
-import type { ObjectHead, ObjectStore } from './providers.ts';
+import type { ObjectBody, ObjectHead, ObjectMeta, ObjectStore } from './providers.ts';
+
+const NO_META: ObjectMeta = { contentType: null, cacheControl: null, custom: {} };
 
 /** In byte order, as stores list. */
 const byKey = (a: ObjectHead, b: ObjectHead): number => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key));
 
 /**
  * A store that is asked, and written down what it would be told to keep. What would have been put is listed
- * afterwards as `source` has it, so that a copy finds its work done.
+ * afterwards as `source` has it, so that a copy finds its work done. `bringsMissing` says whether the store fetches by
+ * itself, out of `source`, what it lacks and is asked for (Sippy): then to ask is to change it.
  */
-export function imaginingStore(real: ObjectStore, source: ObjectStore, calls: PlannedCall[]): ObjectStore {
+export function imaginingStore(
+  real: ObjectStore,
+  source: ObjectStore,
+  calls: PlannedCall[],
+  bringsMissing: () => boolean = () => false,
+): ObjectStore {
   const put = new Map<string, ObjectHead>();
   const gone = new Set<string>();
+  /** Of those in `put`: came without what Sippy drops. */
+  const bare = new Set<string>();
+  const plain = (meta: ObjectMeta): ObjectMeta => ({ ...NO_META, contentType: meta.contentType, custom: meta.custom });
+  async function bring(key: string): Promise<ObjectBody | null> {
+    calls.push({ method: 'GET', path: `${real.label}/${key}`, body: null });
+    const head = await source.head(key);
+    if (head === null) return null;
+    put.set(key, head);
+    bare.add(key);
+    gone.delete(key);
+    // Its bytes would be dropped: they need not come.
+    return { ...head, size: 0, body: Readable.from([]) };
+  }
   return {
     label: real.label,
     async *list(prefix = '', after = '') {
@@ -26,10 +47,18 @@ export function imaginingStore(real: ObjectStore, source: ObjectStore, calls: Pl
       yield* added;
     },
     async head(key) {
-      return gone.has(key) ? null : ((put.has(key) ? await source.head(key) : null) ?? (await real.head(key)));
+      const head = gone.has(key) ? null : ((put.has(key) ? await source.head(key) : null) ?? (await real.head(key)));
+      return head !== null && bare.has(key) ? { ...head, meta: plain(head.meta) } : head;
     },
     async get(key, range) {
-      return gone.has(key) ? null : put.has(key) ? source.get(key, range) : real.get(key, range);
+      const there = gone.has(key) ? null : await (put.has(key) ? source : real).get(key, range);
+      return there === null && bringsMissing() ? bring(key) : there;
+    },
+    async putCopy(_from, head, metaOf) {
+      const body = { copySource: head.key, ...(await metaOf()) };
+      calls.push({ method: 'PUT', path: `${real.label}/${head.key}`, body });
+      bare.delete(head.key);
+      return { etag: head.etag };
     },
     async put(key, body, size, meta) {
       if (body instanceof Readable) body.destroy();
@@ -37,6 +66,7 @@ export function imaginingStore(real: ObjectStore, source: ObjectStore, calls: Pl
       const there = await source.head(key);
       const head = there ?? { key, size, etag: '(new)', lastModified: new Date().toISOString() };
       put.set(key, head);
+      bare.delete(key);
       gone.delete(key);
       return { etag: head.etag };
     },

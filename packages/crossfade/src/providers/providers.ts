@@ -3,6 +3,7 @@ import type { StoreAbilities } from './store-abilities.ts';
 import type { Readable } from 'node:stream';
 import type { HyperdriveProvider } from './cloudflare/hyperdrive.ts';
 import type { AudienceProvider } from './audience-provider.ts';
+import type { SippyProvider } from './cloudflare/sippy.ts';
 import type { SuperSlurperProvider } from './cloudflare/super-slurper.ts';
 import type { Json } from '../rollout/json.ts';
 import type { EnvironmentName } from '../rollout/config.ts';
@@ -150,7 +151,7 @@ export interface PulledMessages {
 }
 
 /** The part of Cloudflare's API v4 that a rollout needs. Methods throw `ProviderError`. */
-export interface CloudflareProvider extends HyperdriveProvider, SuperSlurperProvider {
+export interface CloudflareProvider extends HyperdriveProvider, SuperSlurperProvider, SippyProvider {
   /** Uploads and deploys at once: what a script with Durable Object classes needs. */
   uploadScript(script: string, upload: WorkerUpload): Promise<WorkerVersion>;
   /** Uploads without deploying. */

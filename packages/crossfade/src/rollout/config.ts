@@ -243,8 +243,11 @@ const fields = v.strictObject({
     expire: v.array(v.strictObject({ prefix: name, after: positive })),
   }),
   transfer: v.strictObject({
-    /** Who carries the bulk in preparation, `own` when absent; the rest, and the proof of every object, are ours either way. */
-    bulk: v.optional(v.picklist(['own', 'super-slurper'])),
+    /**
+     * Who carries the bulk in preparation, `own` when absent (docs/transfer.md); the rest, and the proof of every object,
+     * are ours either way.
+     */
+    bulk: v.optional(v.picklist(['own', 'super-slurper', 'sippy'])),
     concurrency: v.pipe(v.number(), v.integer(), v.minValue(1)),
     partSizeBytes: v.pipe(v.number(), v.integer(), v.minValue(5 * 1024 * 1024)),
     /** What production writes to R2 goes back to legacy as well, by the queue's events and by sweeps. */

@@ -57,6 +57,15 @@ const BucketSchema = v.object({
   storageClass: v.string(),
   lifecycle: v.array(v.record(v.string(), v.unknown())),
   cors: v.nullable(v.array(v.record(v.string(), v.unknown()))),
+  sippy: v.optional(
+    v.nullable(
+      v.object({
+        source: v.object({ bucketUrl: v.string(), accessKeyId: v.string(), secretAccessKey: v.string() }),
+        destination: v.object({ accessKeyId: v.string(), secretAccessKey: v.string() }),
+      }),
+    ),
+    null,
+  ),
 });
 
 const DnsRecordSchema = v.object({

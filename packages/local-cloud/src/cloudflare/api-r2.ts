@@ -43,6 +43,7 @@ export function r2Handlers({ store, runtime }: ApiContext): ApiHandlers {
           storageClass: storageClass ?? 'Standard',
           lifecycle: [structuredClone(abortMultipartRule)],
           cors: null,
+          sippy: null,
         };
         await runtime.ensureBucket(name);
         draft.buckets.push(bucket);
@@ -54,6 +55,7 @@ export function r2Handlers({ store, runtime }: ApiContext): ApiHandlers {
       await store.change(async (draft) => {
         const bucket = bucketNamed(draft, request);
         await removeBucket(runtime, bucket.name);
+        runtime.setSippy(bucket.name, null);
         draft.buckets = draft.buckets.filter((one) => one !== bucket);
       });
       return ok({});
@@ -137,7 +139,8 @@ function shownBucket(bucket: AccountBucket) {
   };
 }
 
-function bucketNamed(account: Account, request: ApiRequest): AccountBucket {
+/** The bucket that the path names. Throws the vendor's 10006 when there is none. */
+export function bucketNamed(account: Account, request: ApiRequest): AccountBucket {
   const bucket = account.buckets.find((one) => one.name === request.params['bucket_name']);
   if (bucket === undefined || isForeign(request)) {
     throw new ApiFailure(404, 10006, 'The specified bucket does not exist.');

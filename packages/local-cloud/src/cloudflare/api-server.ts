@@ -20,6 +20,7 @@ import { zoneHandlers } from './api-zones.ts';
 import { readRequestBody } from './request-body.ts';
 import { createVersionStarts, restoreAccount } from './version-starts.ts';
 import { slurperHandlers } from './api-slurper.ts';
+import { sippyHandlers } from './api-sippy.ts';
 import { createSlurperJobs } from './slurper-jobs.ts';
 import { analyticsSqlHandlers } from './api-analytics-sql.ts';
 import { queueHandlers } from './api-queues.ts';
@@ -91,6 +92,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
     ...queueHandlers(context),
     ...hyperdriveHandlers(context),
     ...slurperHandlers(context, jobs),
+    ...sippyHandlers(context),
     ...analyticsSqlHandlers(context),
   });
   await restoreAccount(store.current(), runtime, starts);

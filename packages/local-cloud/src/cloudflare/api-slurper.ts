@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { ApiFailure, ok } from './api-answer.ts';
 import type { ApiHandlers, ApiRequest } from './api-answer.ts';
 import type { ApiContext } from './api-context.ts';
-import { keysOf, type S3Bucket } from './s3-client.ts';
+import { isReachable, keysOf, type S3Bucket } from './s3-client.ts';
 import type { SlurperJob, SlurperJobs } from './slurper-jobs.ts';
 
 const Secret = v.object({ accessKeyId: v.string(), secretAccessKey: v.string() });
@@ -18,13 +18,11 @@ const Target = v.object({ vendor: v.string(), bucket: v.string(), secret: Secret
 const NewJob = v.object({ overwrite: v.optional(v.boolean(), false), source: Source, target: Target });
 
 const DEFAULT_PAGE = 50;
-/** Loopback is where this cloud's own stores are; elsewhere the vendor wants TLS. */
-const REACHABLE = /^(https:|http:\/\/(127\.|localhost))/;
 
 /** Super Slurper: bulk copies from an S3-compatible store into R2. The credentials are written, never read. */
 export function slurperHandlers({ store, runtime }: ApiContext, jobs: SlurperJobs): ApiHandlers {
   const sourceOf = ({ vendor, bucket, endpoint, region, pathPrefix, secret }: v.InferOutput<typeof Source>) => {
-    if (vendor !== 's3' || endpoint === null || endpoint === undefined || !REACHABLE.test(endpoint))
+    if (vendor !== 's3' || endpoint === null || endpoint === undefined || !isReachable(endpoint))
       throw new ApiFailure(400, 10004, 'local-cloud reads from S3-compatible endpoints only, by https or on loopback.');
     return { endpoint, region: region ?? 'auto', bucket, pathPrefix: pathPrefix ?? null, ...secret };
   };

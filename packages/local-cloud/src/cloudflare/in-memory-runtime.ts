@@ -1,8 +1,11 @@
 import type { EdgeRequest, R2Operation, RuntimeRoute, RuntimeVersion, WorkersRuntime } from './runtime-contract.ts';
+import type { Sippy } from './sippy.ts';
 
 /** For the API's tests: our own interface to the runtime, kept in memory, that shows what it was told. */
 export interface InMemoryRuntime extends WorkersRuntime {
   readonly buckets: Map<string, { objects: number; payloadBytes: number; metadataBytes: number }>;
+  /** Bucket → what its Sippy reads from and writes to. */
+  readonly sippies: Map<string, Sippy>;
   /** Config id → connection string. */
   readonly hyperdrives: Map<string, string>;
   readonly versions: Map<string, RuntimeVersion>;
@@ -19,6 +22,7 @@ export function createInMemoryRuntime(): InMemoryRuntime {
   const runtime: InMemoryRuntime = {
     r2Endpoint: 'http://127.0.0.1:1/r2',
     buckets: new Map(),
+    sippies: new Map(),
     hyperdrives: new Map(),
     versions: new Map(),
     deployments: new Map(),
@@ -32,6 +36,10 @@ export function createInMemoryRuntime(): InMemoryRuntime {
     removeBucket: async (name) => {
       if ((runtime.buckets.get(name)?.objects ?? 0) > 0) throw new Error('bucket not empty');
       runtime.buckets.delete(name);
+    },
+    setSippy: (bucket, sippy) => {
+      if (sippy === null) runtime.sippies.delete(bucket);
+      else runtime.sippies.set(bucket, sippy);
     },
     bucketUsage: async (name) => runtime.buckets.get(name) ?? { objects: 0, payloadBytes: 0, metadataBytes: 0 },
     expireObjects: async () => [],

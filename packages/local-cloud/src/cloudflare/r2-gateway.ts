@@ -3,6 +3,7 @@ import http from 'node:http';
 import type { Miniflare } from 'miniflare';
 import { startInstance } from './miniflare-instance.ts';
 import type { R2Operation } from './runtime-contract.ts';
+import { answerFromSource, type Sippy } from './sippy.ts';
 
 const S3_PATH = '/cdn-cgi/local/r2/s3';
 const DRAIN_POLL_MS = 20;
@@ -35,6 +36,15 @@ const USAGE_WORKER = `export default { async fetch(request, env) {
   } while (cursor !== undefined);
   return Response.json({ objects, payloadBytes, metadataBytes });
 } }`;
+
+/** The object that a request is for, decoded. */
+function keyOf(url: URL): string {
+  const [_bucket, ...rest] = url.pathname.slice(S3_PATH.length + 1).split('/');
+  return rest.map(decodeURIComponent).join('/');
+}
+
+const NO_SUCH_KEY =
+  '<?xml version="1.0" encoding="UTF-8"?><Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>';
 
 /** The vendor's name for an S3 call, as its analytics report it. */
 function actionOf(method: string, url: URL): { bucket: string; action: string } {
@@ -87,6 +97,8 @@ export interface R2Gateway {
   readonly endpoint: string;
   /** Serves exactly these buckets from the next request on. */
   setBuckets(names: readonly string[]): Promise<void>;
+  /** From the next request on, what the bucket lacks is asked for there and copied; `null` ends it. */
+  setSippy(bucket: string, sippy: Sippy | null): void;
   usage(bucket: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number }>;
   /** Deletes what the rules let expire at that time (epoch ms), and answers with the keys. */
   expire(
@@ -102,7 +114,7 @@ export interface R2Gateway {
  * behind the same port: switched in one assignment, the old one ended when its last request is answered.
  *
  * Known to differ from R2: bucket lifecycle and CORS calls answer 501 here (the API v4 has them), ssec keys are
- * ignored, and the storage class is not kept.
+ * ignored, and the storage class is not kept. Sippy acts for S3 only, not for a Worker's binding, which leads past here.
  */
 export async function startR2Gateway(
   folder: string,
@@ -110,6 +122,7 @@ export async function startR2Gateway(
   log: (operation: R2Operation) => void,
 ): Promise<R2Gateway> {
   let current: Backend | null = null;
+  const sippies = new Map<string, Sippy>();
   let generation = 0;
   const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
   const server = http.createServer((request, response) => {
@@ -140,6 +153,18 @@ export async function startR2Gateway(
         agent,
       },
       (answer) => {
+        const sippy = sippies.get(bucket);
+        // Refused before with 403 when it was not signed as it should be.
+        if (answer.statusCode === 404 && sippy !== undefined && /^(Get|Head)Object$/.test(action)) {
+          answer.resume();
+          answerFromSource(sippy, keyOf(url), request, response).then(
+            (answered) => {
+              if (!answered) response.writeHead(404, { 'content-type': 'application/xml' }).end(NO_SUCH_KEY);
+            },
+            () => response.destroy(),
+          );
+          return;
+        }
         const { connection: _connection, 'keep-alive': _keepAlive, ...headers } = answer.headers;
         response.writeHead(answer.statusCode ?? 502, headers);
         answer.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
@@ -189,6 +214,10 @@ export async function startR2Gateway(
         current = { mf, url, buckets: names, inFlight: 0 };
       }
       if (old !== null) await retire(old);
+    },
+    setSippy(bucket, sippy) {
+      if (sippy === null) sippies.delete(bucket);
+      else sippies.set(bucket, sippy);
     },
     async usage(bucket) {
       return (await ask(bucket)) as { objects: number; payloadBytes: number; metadataBytes: number };

@@ -1,4 +1,5 @@
 import type { Faults } from '../faults.ts';
+import type { Sippy } from './sippy.ts';
 import type { Sinks } from './version-bindings.ts';
 
 /** What the account's API needs of the Workers runtime, R2 and the edge; kept apart so that each can be tested alone. */
@@ -61,6 +62,8 @@ export interface WorkersRuntime {
   ensureBucket(name: string): Promise<void>;
   /** Throws an Error whose message is `bucket not empty` while objects remain. */
   removeBucket(name: string): Promise<void>;
+  /** From now on what the bucket lacks is asked for there over S3 and copied; `null` ends it. */
+  setSippy(bucket: string, sippy: Sippy | null): void;
   bucketUsage(name: string): Promise<{ objects: number; payloadBytes: number; metadataBytes: number }>;
   /**
    * The database behind a Hyperdrive config; `null` takes the config away. Running versions that bind it go over to a

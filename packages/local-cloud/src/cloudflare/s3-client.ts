@@ -26,8 +26,11 @@ const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256'
 const encode = (text: string): string =>
   encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
+/** Loopback is where this cloud's own stores are; elsewhere the vendor wants TLS. */
+export const isReachable = (url: string): boolean => /^(https:|http:\/\/(127\.|localhost))/.test(url);
+
 /** One request signed with AWS Signature Version 4; its payload is not part of the signature. */
-function send(
+export function send(
   to: S3Bucket,
   method: 'GET' | 'HEAD' | 'PUT',
   key: string,
@@ -84,12 +87,19 @@ export async function exists(bucket: S3Bucket, key: string): Promise<boolean> {
   return response.statusCode === 200;
 }
 
-/** Streams one object over, with its content type, cache headers and metadata. */
-export async function copyObject(from: S3Bucket, to: S3Bucket, key: string): Promise<void> {
+/** What Super Slurper carries over of an object's headers. */
+const isDescription = (name: string): boolean =>
+  name.startsWith('x-amz-meta-') || name === 'content-type' || name === 'cache-control';
+
+/** Streams one object over, with those of its headers that are to be kept. */
+export async function copyObject(
+  from: S3Bucket,
+  to: S3Bucket,
+  key: string,
+  isKept: (header: string) => boolean = isDescription,
+): Promise<void> {
   const { headers, body } = await wanted(send(from, 'GET', key));
-  const kept = Object.entries(headers).filter(
-    ([name]) => name.startsWith('x-amz-meta-') || ['content-type', 'cache-control', 'content-length'].includes(name),
-  );
+  const kept = Object.entries(headers).filter(([name]) => name === 'content-length' || isKept(name));
   const stored = await wanted(
     send(to, 'PUT', key, { headers: Object.fromEntries(kept.map(([name, value]) => [name, String(value)])), body }),
   );

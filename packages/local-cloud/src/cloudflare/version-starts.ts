@@ -1,5 +1,6 @@
 import type { Account, AccountScript, AccountStore, AccountVersion, VersionModules } from './account-state.ts';
 import { ApiFailure } from './api-answer.ts';
+import { sippyOf } from './api-sippy.ts';
 import { connectionString } from './hyperdrive-config.ts';
 import type { RuntimeRoute, WorkersRuntime } from './runtime-contract.ts';
 
@@ -64,7 +65,10 @@ function withoutSecrets(text: string, version: AccountVersion): string {
 
 /** Puts a kept account back into a fresh runtime: buckets, versions, deployments, routes and subdomains. */
 export async function restoreAccount(account: Account, runtime: WorkersRuntime, starts: VersionStarts): Promise<void> {
-  for (const bucket of account.buckets) await runtime.ensureBucket(bucket.name);
+  for (const bucket of account.buckets) {
+    await runtime.ensureBucket(bucket.name);
+    runtime.setSippy(bucket.name, sippyOf(bucket, runtime.r2Endpoint));
+  }
   for (const config of account.hyperdrives) await runtime.setHyperdrive(config.id, connectionString(config));
   for (const script of account.scripts) {
     for (const version of versionsToRun(script)) {

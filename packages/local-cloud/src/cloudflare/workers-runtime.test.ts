@@ -1,4 +1,10 @@
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
@@ -281,6 +287,48 @@ it('deletes what a lifecycle rule lets expire at the time it is told, and nothin
   expect(await runtime.expireObjects('aging', rules, Date.now() + 70_000)).toEqual(['sessions/a']);
   const left = await s3().send(new ListObjectsV2Command({ Bucket: 'aging' }));
   expect(left.Contents?.map((object) => object.Key)).toEqual(['users/a']);
+});
+
+it('lets Sippy serve over S3 what a bucket lacks: a GET copies it without its cache headers, a HEAD does not', async () => {
+  await runtime.ensureBucket('legacy');
+  await runtime.ensureBucket('target');
+  const text = 'bytes of a song';
+  const meta = { CacheControl: 'max-age=60', ContentType: 'audio/wav', Metadata: { artist: 'ada' } };
+  await s3().send(new PutObjectCommand({ Bucket: 'legacy', Key: 'a folder/one.wav', Body: text, ...meta }));
+  const target = { Bucket: 'target', Key: 'a folder/one.wav' };
+  const keys = async (): Promise<(string | undefined)[]> =>
+    ((await s3().send(new ListObjectsV2Command({ Bucket: 'target' }))).Contents ?? []).map((object) => object.Key);
+  const store = { endpoint: runtime.r2Endpoint, region: 'auto', ...credentials };
+  const sippy = { from: { ...store, bucket: 'legacy' }, to: { ...store, bucket: 'target' } };
+  await expect(s3().send(new GetObjectCommand(target))).rejects.toThrow('does not exist');
+
+  runtime.setSippy('target', sippy);
+  const head = await s3().send(new HeadObjectCommand(target));
+  expect(head).toMatchObject({ ContentLength: text.length, ContentType: 'audio/wav', Metadata: { artist: 'ada' } });
+  expect(await keys()).toEqual([]);
+  const ranged = await s3().send(new GetObjectCommand({ ...target, Range: 'bytes=0-4' }));
+  expect(await ranged.Body?.transformToString()).toBe('bytes');
+  expect(await keys()).toEqual([target.Key]);
+  await expect(s3().send(new GetObjectCommand({ ...target, Key: 'nowhere' }))).rejects.toThrow('does not exist');
+
+  // Keys that may not write into R2, and a source whose keys are not taken.
+  await s3().send(new PutObjectCommand({ Bucket: 'legacy', Key: 'two', Body: text }));
+  const wrong = { secretAccessKey: 'wrong' };
+  runtime.setSippy('target', { ...sippy, to: { ...sippy.to, ...wrong } });
+  const served = await s3().send(new GetObjectCommand({ ...target, Key: 'two' }));
+  expect(await served.Body?.transformToString()).toBe(text);
+  runtime.setSippy('target', { ...sippy, from: { ...sippy.from, ...wrong } });
+  await expect(s3().send(new GetObjectCommand({ ...target, Key: 'two' }))).rejects.toThrow(
+    'The source could not be read',
+  );
+  expect(await keys()).toEqual([target.Key]);
+
+  runtime.setSippy('target', null);
+  const copied = await s3().send(new GetObjectCommand(target));
+  expect(await copied.Body?.transformToString()).toBe(text);
+  expect(copied).toMatchObject({ ContentType: 'audio/wav', Metadata: { artist: 'ada' } });
+  expect(copied.CacheControl).toBeUndefined();
+  await expect(s3().send(new GetObjectCommand({ ...target, Key: 'two' }))).rejects.toThrow('does not exist');
 });
 
 it('a version that binds a database goes over to another one without a request lost', async () => {

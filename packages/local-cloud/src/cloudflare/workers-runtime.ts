@@ -117,6 +117,7 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
         await gateway.setBuckets([...buckets].filter((one) => one !== name));
         buckets.delete(name);
       }),
+    setSippy: (bucket, sippy) => gateway.setSippy(bucket, sippy),
     bucketUsage: (name) => gateway.usage(name),
     expireObjects: (bucket, rules, now) => gateway.expire(bucket, rules, now),
     setHyperdrive: (id, url) =>

@@ -1,5 +1,6 @@
 import {
   CompleteMultipartUploadCommand,
+  CopyObjectCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
@@ -121,6 +122,23 @@ describe('the S3 protocol', () => {
     await client.send(new DeleteObjectCommand({ Bucket: 'media', Key: 's3/a' }));
     await expect(client.send(new GetObjectCommand({ Bucket: 'media', Key: 's3/a' }))).rejects.toThrow('does not exist');
   });
+  it('copies an object onto itself with another description, and not when it is another version', async () => {
+    const client = s3();
+    const target = { Bucket: 'media', Key: 's3/copied' };
+    const { ETag = '' } = await client.send(
+      new PutObjectCommand({ ...target, Body: 'bytes', ContentType: 'audio/wav', CacheControl: 'max-age=1' }),
+    );
+    const copy = { ...target, CopySource: 'media/s3/copied', MetadataDirective: 'REPLACE' as const };
+    const meta = { ContentType: 'audio/mpeg', CacheControl: 'max-age=2', Metadata: { artist: 'ada' } };
+    await expect(client.send(new CopyObjectCommand({ ...copy, CopySourceIfMatch: '"other"' }))).rejects.toThrow(
+      'preconditions',
+    );
+    await client.send(new CopyObjectCommand({ ...copy, ...meta, CopySourceIfMatch: ETag }));
+    const found = await client.send(new GetObjectCommand(target));
+    expect(found).toMatchObject(meta);
+    expect(await found.Body?.transformToString()).toBe('bytes');
+    await client.send(new DeleteObjectCommand(target));
+  });
   it('joins a multipart upload and names the parts in its ETag', async () => {
     const client = s3();
     const target = { Bucket: 'media', Key: 'large' };
@@ -144,6 +162,7 @@ describe('the S3 protocol', () => {
     await expect(s3('secret', 'us-east-1').send(new ListObjectsV2Command({ Bucket: 'media' }))).rejects.toThrow(
       /authenticated/,
     );
+    await expect(s3('secret', 'auto').send(new ListObjectsV2Command({ Bucket: 'media' }))).resolves.toBeDefined();
   });
 });
 

@@ -52,8 +52,16 @@ function newObject(request: IncomingMessage): NewObject {
   };
 }
 
+/** Answers for an object that is not there; `false`, with nothing said, when it cannot. */
+type AnswerMissing = (
+  bucket: string,
+  name: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+) => Promise<boolean>;
+
 /** Supabase Storage's S3 protocol, path style, below `/storage/v1/s3`. Its keys pass every policy. */
-export function createS3Api(files: ObjectFiles, keys: S3Keys) {
+export function createS3Api(files: ObjectFiles, keys: S3Keys, answerMissing: AnswerMissing = async () => false) {
   const unfinished = createUnfinishedUploads();
 
   async function listObjects(response: ServerResponse, bucket: string, query: URLSearchParams): Promise<void> {
@@ -184,12 +192,30 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
     );
   }
 
+  async function copy(request: IncomingMessage, response: ServerResponse, bucket: string, name: string): Promise<void> {
+    const { 'x-amz-copy-source': path, 'x-amz-copy-source-if-match': etag } = request.headers;
+    const [from = '', ...key] = decodeURIComponent(String(path)).replace(/^\//, '').split('/');
+    const source = (await files.bucket(from)) === null ? null : await files.find(from, key.join('/'));
+    if (source === null) return sendError(response, 404, 'NoSuchKey', 'The specified key does not exist');
+    if (etag !== undefined && etag !== `"${source.etag}"`)
+      return sendError(response, 412, 'PreconditionFailed', 'At least one of the preconditions did not hold');
+    const meta = request.headers['x-amz-metadata-directive'] === 'REPLACE' ? newObject(request) : source;
+    const stored = await files.write(bucket, name, files.read(source, null), source.size, meta, true);
+    sendXml(
+      response,
+      200,
+      `<CopyObjectResult><ETag>&quot;${stored.etag}&quot;</ETag><LastModified>${stored.updatedAt.toISOString()}</LastModified></CopyObjectResult>`,
+    );
+  }
+
   async function onObject(
     request: IncomingMessage,
     response: ServerResponse,
     bucket: string,
     name: string,
   ): Promise<void> {
+    if (request.method === 'PUT' && request.headers['x-amz-copy-source'] !== undefined)
+      return copy(request, response, bucket, name);
     if (request.method === 'PUT') {
       const length = request.headers['content-length'];
       if (length === undefined)
@@ -202,6 +228,7 @@ export function createS3Api(files: ObjectFiles, keys: S3Keys) {
       return void response.writeHead(204).end();
     }
     const object = await files.find(bucket, name);
+    if (object === null && (await answerMissing(bucket, name, request, response))) return;
     if (object === null)
       return request.method === 'HEAD'
         ? void response.writeHead(404).end()

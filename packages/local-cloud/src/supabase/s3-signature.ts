@@ -49,8 +49,8 @@ export function verifySignature(
   const validMs = presigned ? Number(query.get('X-Amz-Expires') ?? 0) * 1000 : MOST_SKEW_MS;
   if (Number.isNaN(signedAt) || Date.now() - signedAt > validMs || signedAt - Date.now() > MOST_SKEW_MS)
     return 'RequestTimeTooSkewed';
-  // The project's region must be the one that was signed for.
-  if (region !== keys.region) return 'SignatureDoesNotMatch';
+  // The project's region must be the one that was signed for; `auto` stands for any, as the open-source server has it.
+  if (region !== keys.region && region !== 'auto') return 'SignatureDoesNotMatch';
   const canonical = [
     request.method ?? 'GET',
     rawPath,

@@ -2,6 +2,7 @@ import type { Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { copyToR2, verifyInR2 } from '../transfer-pass.ts';
 import { bulkCopy, endBulkCopy, slurperJobs } from './bulk-copy.ts';
+import { endSippyByHand, endSippyCopy, sippyCopy } from './sippy-copy.ts';
 
 /**
  * Everything from the legacy bucket lies in R2, verified object by object. What is uploaded meanwhile is caught up
@@ -18,8 +19,9 @@ export function copyStep(): Step<{ objects: number; jobs?: readonly string[] }> 
       return { objects, jobs: await slurperJobs(context) };
     },
     async run(context, before) {
-      const isBulk = context.config.transfer.bulk === 'super-slurper';
-      const bulk = isBulk ? await bulkCopy(context, before.jobs ?? []) : null;
+      const { bulk: who = 'own' } = context.config.transfer;
+      const carry = { own: async () => null, sippy: sippyCopy, 'super-slurper': bulkCopy };
+      const bulk = await carry[who](context, before.jobs ?? []);
       return { ...(await copyToR2(context, 'copy')), bulk };
     },
     async verify(context) {
@@ -37,6 +39,11 @@ export function copyStep(): Step<{ objects: number; jobs?: readonly string[] }> 
       kept: true,
       objectsBefore: before.objects,
       aborted: await endBulkCopy(context, before.jobs ?? []),
+      sippyEnded: context.config.transfer.bulk === 'sippy' && (await endSippyCopy(context)),
     }),
+    byHand: (context, before) =>
+      context.config.transfer.bulk === 'sippy'
+        ? endSippyByHand(context)
+        : `put back what was before production.copy: ${JSON.stringify(before)}`,
   };
 }

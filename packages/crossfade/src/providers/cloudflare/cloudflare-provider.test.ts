@@ -20,6 +20,7 @@ const origin = { host: 'db.example.com', port: 5432, database: 'postgres', user:
 
 const bulkKeys = { accessKeyId: 'key', secretAccessKey: CANARY };
 const bulkSource = { endpoint: 'https://project.example.com/s3', region: 'eu', bucket: 'media', ...bulkKeys };
+const sippySource = { bucketUrl: 'https://project.example.com/s3/media', ...bulkKeys };
 
 /** Every method of the provider. A new one that is not named here does not compile. */
 const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProvider) => Promise<unknown>>> = {
@@ -56,6 +57,9 @@ const CALLS: Readonly<Record<keyof CloudflareProvider, (provider: CloudflareProv
   createSlurperJob: (cf) => cf.createSlurperJob(bulkSource, { bucket: 'audafact', ...bulkKeys }),
   slurperProgress: (cf) => cf.slurperProgress('id'),
   deleteSlurperJob: (cf) => cf.deleteSlurperJob('id'),
+  getSippy: (cf) => cf.getSippy('audafact'),
+  putSippy: (cf) => cf.putSippy(sippySource, { bucket: 'audafact', ...bulkKeys }),
+  deleteSippy: (cf) => cf.deleteSippy('audafact'),
   listRoutes: (cf) => cf.listRoutes(),
   createRoute: (cf) => cf.createRoute('media.audafact.com/*', 'media'),
   deleteRoute: (cf) => cf.deleteRoute('id'),
@@ -77,6 +81,8 @@ const WITHOUT_RESULT: ReadonlySet<string> = new Set([
   'deleteRoute',
   'deleteDnsRecord',
   'deleteHyperdrive',
+  'putSippy',
+  'deleteSippy',
   'getLifecycle',
   'getCors',
 ]);
@@ -124,7 +130,7 @@ describe.each(Object.entries(FAULTS))('when a call to Cloudflare %s', (fault, an
   });
 });
 
-it('a refusal that quotes the password of a database is told without it', async () => {
+it('a refusal that quotes the password of a database, or the keys of a store, is told without it', async () => {
   const password = 'canary-database-password';
   const vendor = await startFaultyVendor((request, response) => {
     const chunks: Buffer[] = [];
@@ -141,6 +147,8 @@ it('a refusal that quotes the password of a database is told without it', async 
   for (const call of [
     provider.createHyperdrive('database', { ...origin, password }),
     provider.updateHyperdrive('id', 'database', { ...origin, password }),
+    provider.putSippy({ ...sippySource, secretAccessKey: password }, { bucket: 'audafact', ...bulkKeys }),
+    provider.putSippy(sippySource, { bucket: 'audafact', accessKeyId: 'key', secretAccessKey: password }),
   ]) {
     const error = await call.catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: '2013', message: expect.stringContaining('[redacted]') });

@@ -6,6 +6,7 @@ import { createCloudflareApi, type CloudflareApi } from './api-call.ts';
 import { createBuckets } from './buckets.ts';
 import { createHyperdrives } from './hyperdrive.ts';
 import { createQueues } from './queues.ts';
+import { createSippy } from './sippy.ts';
 import { createSuperSlurper } from './super-slurper.ts';
 import { createWorkers } from './workers.ts';
 import { createZone } from './zone.ts';
@@ -29,6 +30,7 @@ export function createCloudflareProvider(
     ...createBuckets(api, `/accounts/${config.accountId}/r2/buckets`, pace),
     ...createHyperdrives(api, `/accounts/${config.accountId}/hyperdrive/configs`, pace),
     ...createSuperSlurper(api, `/accounts/${config.accountId}/slurper/jobs`),
+    ...createSippy(api, `/accounts/${config.accountId}/r2/buckets`, pace),
     ...createZone(api, `/zones/${config.zoneId}`, pace),
     ...createAnalytics(config, api),
   };
