@@ -27,11 +27,11 @@ const encode = (text: string): string =>
   encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /** One request signed with AWS Signature Version 4; its payload is not part of the signature. */
-function send(
+export function send(
   to: S3Bucket,
-  method: 'GET' | 'HEAD' | 'PUT',
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST',
   key: string,
-  details: { query?: Record<string, string>; headers?: Record<string, string>; body?: Readable } = {},
+  details: { query?: Record<string, string>; headers?: Record<string, string>; body?: Readable | string } = {},
 ): Promise<Dispatcher.ResponseData> {
   const { query = {}, headers = {}, body } = details;
   const endpoint = new URL(to.endpoint);
