@@ -9,10 +9,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { scenarios } from '@crossfade/audafact/scenarios';
 import { errorText } from '@crossfade/crossfade/rollout/error-text';
 import * as v from 'valibot';
+import { readOptions } from './read-options.ts';
 import { playSeeds, seedLine } from './soak-seeds.ts';
 
 const USAGE =
@@ -31,18 +31,16 @@ const row = v.looseObject({
 const round = v.looseObject({ seconds: v.number(), scenarios: v.array(row) });
 type Row = v.InferOutput<typeof row>;
 
-const { values } = parseArgs({
-  options: {
-    /** late-uploads is played with the seeds from 1 to this one; 0 leaves it to the rounds. */
-    seeds: { type: 'string', default: '20' },
-    requests: { type: 'string', default: '500000' },
-    // A listener who plays on by one link costs less than one who comes anew. Two cores are busy to 40 % while
-    // production is watched at 60 arrivals and one piece (87 requests a second), to 55 % at 60 and 6 (250 a second).
-    rate: { type: 'string', default: '60' },
-    pieces: { type: 'string', default: '8' },
-    scenario: { type: 'string' },
-    json: { type: 'string' },
-  },
+const values = readOptions(USAGE, {
+  /** late-uploads is played with the seeds from 1 to this one; 0 leaves it to the rounds. */
+  seeds: { type: 'string', default: '20' },
+  requests: { type: 'string', default: '500000' },
+  // A listener who plays on by one link costs less than one who comes anew. Two cores are busy to 40 % while
+  // production is watched at 60 arrivals and one piece (87 requests a second), to 55 % at 60 and 6 (250 a second).
+  rate: { type: 'string', default: '60' },
+  pieces: { type: 'string', default: '8' },
+  scenario: { type: 'string' },
+  json: { type: 'string' },
 });
 const wanted = Number(values.requests);
 const seeds = Number(values.seeds);

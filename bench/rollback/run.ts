@@ -1,10 +1,10 @@
 // From a planted fault to traffic recovered, over and over in one world. See README.md.
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { USUAL_LOAD } from '@crossfade/crossfade/rehearsal/audience-steps';
 import { errorText } from '@crossfade/crossfade/rollout/error-text';
 import { figuresOf, missed, table } from './figures.ts';
 import { runOnce, type RunResult, type Share } from './one-run.ts';
+import { readOptions } from '../../scripts/read-options.ts';
 import { openStand } from '../stand.ts';
 
 const USAGE = 'usage: npm run bench:rollback -- [--runs 30] [--json FILE]';
@@ -12,8 +12,8 @@ const SHARES: readonly Share[] = [1, 0.2];
 const MOST_RUNS = 1000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-function readOptions(): { runs: number; json: string | null } {
-  const { values } = parseArgs({ options: { runs: { type: 'string', default: '30' }, json: { type: 'string' } } });
+function parseOptions(): { runs: number; json: string | null } {
+  const values = readOptions(USAGE, { runs: { type: 'string', default: '30' }, json: { type: 'string' } });
   const runs = Number(values.runs);
   if (!Number.isInteger(runs) || runs < SHARES.length || runs > MOST_RUNS)
     throw new Error(`--runs is a whole number, ${SHARES.length} to ${MOST_RUNS}`);
@@ -51,7 +51,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
 
 function options(): { runs: number; json: string | null } {
   try {
-    return readOptions();
+    return parseOptions();
   } catch (error) {
     process.stderr.write(`${errorText(error)}\n${USAGE}\n`);
     process.exit(2);

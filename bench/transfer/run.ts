@@ -1,6 +1,6 @@
 // Crossfade's copy and proof beside rclone's copy, on the same two servers. See README.md.
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../../scripts/read-options.ts';
 import { measureManyKeys } from './many-keys.ts';
 import { describe, loadBefore, makeReport, type Row } from './report.ts';
 import { startFastPair, startLocalCloudPair, type Pair } from './servers.ts';
@@ -24,16 +24,14 @@ interface Options {
   readonly keys: number | null;
 }
 
-/** @throws Error when an option is unknown or makes no sense */
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      sets: { type: 'string', default: SETS.map((set) => set.name).join(',') },
-      servers: { type: 'string', default: Object.keys(SERVERS).join(',') },
-      rounds: { type: 'string', default: '3' },
-      json: { type: 'string' },
-      keys: { type: 'string' },
-    },
+/** @throws Error when an option makes no sense */
+function parseOptions(): Options {
+  const values = readOptions(USAGE, {
+    sets: { type: 'string', default: SETS.map((set) => set.name).join(',') },
+    servers: { type: 'string', default: Object.keys(SERVERS).join(',') },
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'string' },
+    keys: { type: 'string' },
   });
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error('--rounds is a whole number, 1 to 100');
@@ -79,7 +77,7 @@ function fail(error: unknown, exitCode: number): void {
 async function main(): Promise<void> {
   let options: Options;
   try {
-    options = readOptions();
+    options = parseOptions();
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, 2);
   }

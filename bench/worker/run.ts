@@ -1,7 +1,7 @@
 // Signed reads through the media Worker beside a bare Worker on the same runtime, and nginx. See README.md.
 import { randomFillSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../../scripts/read-options.ts';
 import { startNginx } from './nginx.ts';
 import { describe, loadBefore, makeReport, type Report } from './report.ts';
 import { runRounds, type Plan } from './rounds.ts';
@@ -18,15 +18,13 @@ interface Options {
   readonly json: string | null;
 }
 
-/** @throws Error when an option is unknown or no number that makes sense */
-function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string', default: '5' },
-      rounds: { type: 'string', default: '3' },
-      connections: { type: 'string', default: '16' },
-      json: { type: 'string' },
-    },
+/** @throws Error when an option is no number that makes sense */
+function parseOptions(): Options {
+  const values = readOptions(USAGE, {
+    seconds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
+    connections: { type: 'string', default: '16' },
+    json: { type: 'string' },
   });
   const seconds = Number(values.seconds);
   const [rounds, connections] = [Number(values.rounds), Number(values.connections)];
@@ -70,7 +68,7 @@ function fail(error: unknown, exitCode: number): void {
 async function main(): Promise<void> {
   let options: Options;
   try {
-    options = readOptions();
+    options = parseOptions();
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, 2);
   }

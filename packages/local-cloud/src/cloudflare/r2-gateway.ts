@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import type { Miniflare } from 'miniflare';
 import { startInstance } from './miniflare-instance.ts';
+import { createR2Multipart, mayNeedMending, type S3Call } from './r2-multipart.ts';
+import { readR2Uploads } from './r2-uploads.ts';
 import type { R2Operation } from './runtime-contract.ts';
 import { answerFromSource, type Sippy } from './sippy.ts';
 
@@ -47,16 +49,17 @@ const NO_SUCH_KEY =
   '<?xml version="1.0" encoding="UTF-8"?><Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>';
 
 /** The vendor's name for an S3 call, as its analytics report it. */
-function actionOf(method: string, url: URL): { bucket: string; action: string } {
+function actionOf(method: string, url: URL): { bucket: string; key: string; action: string } {
   const [bucket = '', ...rest] = url.pathname.slice(S3_PATH.length + 1).split('/');
   const key = rest.join('/');
   const query = url.searchParams;
   if (key === '') {
-    if (bucket === '') return { bucket, action: 'ListBuckets' };
-    if (query.has('delete')) return { bucket, action: 'DeleteObjects' };
-    if (query.has('uploads')) return { bucket, action: 'ListMultipartUploads' };
+    if (bucket === '') return { bucket, key, action: 'ListBuckets' };
+    if (query.has('delete')) return { bucket, key, action: 'DeleteObjects' };
+    if (query.has('uploads')) return { bucket, key, action: 'ListMultipartUploads' };
     return {
       bucket,
+      key,
       action:
         method === 'GET'
           ? 'ListObjects'
@@ -67,7 +70,7 @@ function actionOf(method: string, url: URL): { bucket: string; action: string } 
               : 'DeleteBucket',
     };
   }
-  if (query.has('uploads')) return { bucket, action: 'CreateMultipartUpload' };
+  if (query.has('uploads')) return { bucket, key, action: 'CreateMultipartUpload' };
   if (query.has('uploadId')) {
     const byMethod: Record<string, string> = {
       PUT: 'UploadPart',
@@ -75,7 +78,7 @@ function actionOf(method: string, url: URL): { bucket: string; action: string } 
       DELETE: 'AbortMultipartUpload',
       GET: 'ListParts',
     };
-    return { bucket, action: byMethod[method] ?? method };
+    return { bucket, key, action: byMethod[method] ?? method };
   }
   const byMethod: Record<string, string> = {
     GET: 'GetObject',
@@ -83,7 +86,7 @@ function actionOf(method: string, url: URL): { bucket: string; action: string } 
     PUT: 'PutObject',
     DELETE: 'DeleteObject',
   };
-  return { bucket, action: byMethod[method] ?? method };
+  return { bucket, key, action: byMethod[method] ?? method };
 }
 
 interface Backend {
@@ -114,7 +117,8 @@ export interface R2Gateway {
  * behind the same port: switched in one assignment, the old one ended when its last request is answered.
  *
  * Known to differ from R2: bucket lifecycle and CORS calls answer 501 here (the API v4 has them), ssec keys are
- * ignored, and the storage class is not kept. Sippy acts for S3 only, not for a Worker's binding, which leads past here.
+ * ignored, and the storage class is not kept. What it mends of the simulator's multipart uploads: r2-multipart.ts. Sippy
+ * acts for S3 only, not for a Worker's binding, which leads past here.
  */
 export async function startR2Gateway(
   folder: string,
@@ -124,10 +128,41 @@ export async function startR2Gateway(
   let current: Backend | null = null;
   const sippies = new Map<string, Sippy>();
   let generation = 0;
+  const multipart = createR2Multipart(readR2Uploads(folder));
   const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
+
+  /** Answers with what R2 would, once the simulator's answer is there. Whatever breaks on the way, breaks it off. */
+  async function mend(
+    call: S3Call,
+    answer: http.IncomingMessage,
+    { url }: Backend,
+    response: http.ServerResponse,
+  ): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer) chunks.push(Buffer.from(chunk));
+    const given = {
+      status: answer.statusCode ?? 502,
+      body: Buffer.concat(chunks).toString(),
+      etag: answer.headers.etag,
+    };
+    const simulator = { endpoint: `${url.origin}${S3_PATH}`, region: 'auto', bucket: call.bucket, ...credentials };
+    const { status, body, etag } = await multipart.mend(
+      { ...call, key: decodeURIComponent(call.key) },
+      given,
+      simulator,
+    );
+    const {
+      connection: _connection,
+      'keep-alive': _keepAlive,
+      'transfer-encoding': _encoding,
+      ...headers
+    } = answer.headers;
+    if (etag !== undefined) headers.etag = etag;
+    response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) }).end(body);
+  }
   const server = http.createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://r2');
-    const { bucket, action } = actionOf(request.method ?? 'GET', url);
+    const { bucket, key, action } = actionOf(request.method ?? 'GET', url);
     const backend = current;
     if (backend === null || !url.pathname.startsWith(S3_PATH)) {
       response.writeHead(404, { 'content-type': 'application/xml' });
@@ -138,6 +173,8 @@ export async function startR2Gateway(
     }
     backend.inFlight++;
     let bytes = 0;
+    // Of a call that is short, and of which the simulator may know too little.
+    const sent: Buffer[] = [];
     response.once('close', () => {
       backend.inFlight--;
       log({ at: Date.now(), bucket, action, bytes });
@@ -165,18 +202,29 @@ export async function startR2Gateway(
           );
           return;
         }
+        answer.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
+        answer.once('error', () => response.destroy());
+        if (mayNeedMending(action)) {
+          const call = { action, method: request.method ?? 'GET', bucket, key, query: url.searchParams };
+          const body = Buffer.concat(sent).toString();
+          mend({ ...call, host: request.headers.host ?? '', body }, answer, backend, response).catch(() =>
+            response.destroy(),
+          );
+          return;
+        }
         const { connection: _connection, 'keep-alive': _keepAlive, ...headers } = answer.headers;
         response.writeHead(answer.statusCode ?? 502, headers);
-        answer.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
         answer.pipe(response);
-        answer.once('error', () => response.destroy());
       },
     );
     upstream.once('error', () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
     response.once('close', () => {
       if (!response.writableFinished) upstream.destroy();
     });
-    request.on('data', (chunk: Buffer) => (bytes += chunk.byteLength));
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.byteLength;
+      if (action === 'CompleteMultipartUpload') sent.push(chunk);
+    });
     request.pipe(upstream);
   });
   server.keepAliveTimeout = 65_000;

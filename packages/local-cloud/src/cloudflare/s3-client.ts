@@ -32,9 +32,9 @@ export const isReachable = (url: string): boolean => /^(https:|http:\/\/(127\.|l
 /** One request signed with AWS Signature Version 4; its payload is not part of the signature. */
 export function send(
   to: S3Bucket,
-  method: 'GET' | 'HEAD' | 'PUT',
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST',
   key: string,
-  details: { query?: Record<string, string>; headers?: Record<string, string>; body?: Readable } = {},
+  details: { query?: Record<string, string>; headers?: Record<string, string>; body?: Readable | string } = {},
 ): Promise<Dispatcher.ResponseData> {
   const { query = {}, headers = {}, body } = details;
   const endpoint = new URL(to.endpoint);

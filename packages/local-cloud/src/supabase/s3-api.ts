@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { XMLParser } from 'fast-xml-parser';
 import * as v from 'valibot';
 import { sendObject } from './answer.ts';
-import { escapeXml as escape } from './escape-xml.ts';
+import { escapeXml as escape } from '../escape-xml.ts';
 import type { NewObject, ObjectFiles, StoredObject } from './object-files.ts';
 import { verifySignature, type S3Keys } from './s3-signature.ts';
 import { createUnfinishedUploads } from './unfinished-uploads.ts';

@@ -3,6 +3,8 @@ import { startAppDatabase, type AppDatabase } from '../../migrations/fixtures/ap
 import { createDryRun } from '../../providers/dry-run.ts';
 import { toJson } from '../../rollout/json.ts';
 import { endFileUrlsStep, oldColumnQuietCheck } from '../cleanup/contract-step.ts';
+import { bringTo } from '../environment/media-rows.ts';
+import { SharedMedium } from '../environment/shared-media.ts';
 import { databaseBack } from '../rollback/app-back.ts';
 import { fileKeysStep, keepAddressesInStep } from './file-keys.ts';
 
@@ -129,13 +131,103 @@ describe('filling up rows', () => {
   });
 
   it('tells what the database refuses at once, instead of asking again', async () => {
-    await app.pool.query(
-      `insert into uploads (user_id, file_url) select gen_random_uuid(), $1 from generate_series(1, 2)`,
-      [`${base}twice.wav`],
-    );
+    await app.pool.query(`alter table library_tracks add constraint short check (file_key <> 'refused.wav')`);
+    await app.pool.query(`insert into library_tracks (title, file_url) values ('t', $1)`, [`${base}refused.wav`]);
     const start = performance.now();
-    await expect(keepAddressesInStep(app.context)).rejects.toThrow('uploads_file_key');
+    await expect(keepAddressesInStep(app.context)).rejects.toThrow('23514');
     expect(performance.now() - start).toBeLessThan(10_000);
+  });
+});
+
+describe('rows that share a medium', () => {
+  const step = fileKeysStep();
+  /** An upload as the old app writes it; with its id. */
+  const upload = async (url: string, key: string | null = null): Promise<string> =>
+    (
+      await app.pool.query<{ id: string }>(
+        `insert into uploads (user_id, file_url, file_key) values (gen_random_uuid(), $1, $2) returning id`,
+        [url, key],
+      )
+    ).rows[0]?.id ?? '';
+  const refusal = async (): Promise<Error> => {
+    const refused = await step.run(app.context, await step.look(app.context)).catch((error: unknown) => error);
+    if (!(refused instanceof SharedMedium)) throw new Error('the step was not refused', { cause: refused });
+    return refused;
+  };
+
+  it('are named with what to do before anything was changed, and the step passes when they are apart', async () => {
+    await seed(20);
+    const [first, second] = [await upload(`${base}twice.wav`), await upload(`${base}twice.wav`)];
+    await upload(`${base}once.wav`);
+    const { message } = await refusal();
+    expect(message).toContain(`${base}twice.wav is the medium of the rows ${first}, ${second}`);
+    expect(message).toContain('public.uploads has several rows of one medium, and uploads_file_key takes one');
+    expect(message).toContain('then: crossfade prepare');
+    expect(message).not.toContain('once.wav');
+    expect(await withKeys()).toBe(0);
+    expect((await app.pool.query(`select 1 from pg_trigger where tgname like 'crossfade%'`)).rowCount).toBe(0);
+    expect((await app.pool.query('select file_url from uploads where file_key is null')).rowCount).toBe(3);
+    await app.pool.query('update uploads set file_url = $1 where id = $2', [`${base}copy.wav`, second]);
+    const before = await step.look(app.context);
+    expect(await step.run(app.context, before)).toMatchObject({ filled: 23 });
+    expect((await step.verify(app.context, before)).status).toBe('pass');
+  });
+
+  it('are named by a dry run as well', async () => {
+    for (const _ of [1, 2]) await upload(`${base}twice.wav`);
+    const dry = createDryRun(app.context.providers, app.context.config);
+    const context = { ...app.context, providers: dry.providers };
+    await expect(step.run(context, await step.look(context))).rejects.toThrow(SharedMedium);
+    expect(dry.calls).toEqual([]);
+  });
+
+  it.each([
+    ['on another host', 'a/1.wav', 'https://project.supabase.co/storage/v1/object/public/media/a/1.wav'],
+    ['with a query behind it', 'a/1.wav', 'a/1.wav?t=1'],
+    ['encoded otherwise', 'a%20%C3%a4/1.wav', 'a ä/%31.wav'],
+  ])('are found by the object, with a URL %s', async (_how, one, other) => {
+    const rows = [await upload(base + one), await upload(other.startsWith('https:') ? other : base + other)];
+    const { message } = await refusal();
+    for (const row of rows) expect(message).toContain(row);
+  });
+
+  it('are found where the new world has written one of them already, by its key alone', async () => {
+    const rows = [await upload(`${base}a%20b.wav`), await upload('https://elsewhere.test/x', 'a b.wav')];
+    const { message } = await refusal();
+    for (const row of rows) expect(message).toContain(row);
+  });
+
+  it('are no matter where no index takes a key once, and where they are somebody else’s', async () => {
+    for (const title of ['one', 'two'])
+      await app.pool.query('insert into library_tracks (title, file_url) values ($1, $2)', [title, `${base}1.wav`]);
+    for (const url of ['https://elsewhere.test/a.wav', base, '']) await Promise.all([upload(url), upload(url)]);
+    expect(await step.run(app.context, await step.look(app.context))).toMatchObject({ filled: 2 });
+  });
+
+  it('are ten by name at the most, and what is more is told', async () => {
+    for (let nth = 0; nth < 24; nth++) await upload(`${base}${10 + Math.floor(nth / 2)}.wav`);
+    const { message } = await refusal();
+    expect(message.match(/is the medium of/g)).toHaveLength(10);
+    expect(message).toContain('; and there are more.');
+  });
+
+  it('that came while nothing kept the two in step do not keep a rollback from writing every URL', async () => {
+    await keepAddressesInStep(app.context);
+    await bringTo(app.context, 'production', 'contract');
+    const rows = [await upload(`${base}twice.wav`), await upload(`${base}twice.wav`)];
+    await app.pool.query(`insert into uploads (user_id, file_key) values (gen_random_uuid(), 'new.wav')`);
+    const { withoutKey } = (await databaseBack().run(app.context)) as { withoutKey: string };
+    for (const row of rows) expect(withoutKey).toContain(row);
+    await expect(keepAddressesInStep(app.context)).rejects.toThrow(SharedMedium);
+    expect((await app.pool.query('select from uploads where file_url = $1', [`${base}new.wav`])).rowCount).toBe(1);
+    expect((await databaseBack().verify(app.context)).status).toBe('pass');
+  });
+
+  it('are refused from then on, whichever world writes the second one', async () => {
+    await keepAddressesInStep(app.context);
+    await upload(`${base}1.wav`);
+    await expect(upload(`${base}1.wav`)).rejects.toThrow('uploads_file_key');
+    await expect(upload('https://elsewhere.test/x', '1.wav')).rejects.toThrow('uploads_file_key');
   });
 });
 

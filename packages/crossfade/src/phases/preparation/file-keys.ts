@@ -3,6 +3,7 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import type { Step } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { addressValues, bringTo, conditions, databaseStage, writeInBatches } from '../environment/media-rows.ts';
+import { expectOneRowPerMedium, refusedAsSecond } from '../environment/shared-media.ts';
 
 /** The trigger that keeps a row's two addresses in step, by the name that the migrations give it. */
 const TRIGGER = 'crossfade_media_address';
@@ -46,7 +47,10 @@ export async function triggered(context: RolloutContext): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** The triggers are at work and no row lacks an address. Doing it twice does no harm. */
+/**
+ * The triggers are at work and no row lacks an address. Doing it twice does no harm.
+ * @throws SharedMedium when rows cannot get their keys because they share one; by then each has the URL that it can have
+ */
 export async function keepAddressesInStep(context: RolloutContext): Promise<{ up: readonly string[]; filled: number }> {
   const { up } = await bringTo(context, 'production', 'keep_in_step');
   const { tables, keyColumn } = context.config.mediaRows;
@@ -54,9 +58,15 @@ export async function keepAddressesInStep(context: RolloutContext): Promise<{ up
   let filled = 0;
   // A dry run only imagines that the column was added.
   if (up.some((name) => name.includes('expand')) && !(await hasKeyColumn(context))) return { up, filled };
-  // Touching a row is enough: the trigger fills it.
-  for (const table of tables)
-    filled += await writeInBatches(context, table, `(${lacksKey} or ${lacksUrl})`, `${keyColumn} = t.${keyColumn}`);
+  // Touching a row is enough: the trigger fills it. URLs first: a way back needs those alone, and none can be refused.
+  for (const lacks of [`(${lacksUrl} and not ${lacksKey})`, lacksKey])
+    for (const table of tables)
+      filled += await writeInBatches(context, table, lacks, `${keyColumn} = t.${keyColumn}`).catch(
+        async (error: unknown) => {
+          if (refusedAsSecond(error)) await expectOneRowPerMedium(context);
+          throw error;
+        },
+      );
   return { up, filled };
 }
 
@@ -71,7 +81,11 @@ export function fileKeysStep(): Step<Without & { stage: Stage | null }> {
       // Before the column is there, nobody can say which rows lack a key.
       return { stage, ...((await hasKeyColumn(context)) ? await rowsWithout(context) : { keys: 0, urls: 0 }) };
     },
-    run: keepAddressesInStep,
+    async run(context) {
+      // Before anything is changed: with the triggers at work, half of the rows filled is no place to stop at.
+      if (await hasKeyColumn(context)) await expectOneRowPerMedium(context);
+      return keepAddressesInStep(context);
+    },
     async verify(context) {
       const { urlColumn, keyColumn, tables } = context.config.mediaRows;
       const counted = await countRows(

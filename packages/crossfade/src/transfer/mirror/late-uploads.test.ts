@@ -20,16 +20,16 @@ describe('an upload that reached legacy after the last catch-up', () => {
   it('is carried to R2, and a second time there is nothing to do', async () => {
     const { r2, legacy, carry } = production(['a', 'b']);
     legacy.place('late', 'bytes');
-    expect(await carry()).toEqual(['late']);
+    expect(await carry()).toEqual({ carried: ['late'], failed: [] });
     expect(r2.objects.get('late')?.bytes.toString()).toBe('bytes');
-    expect(await carry()).toEqual([]);
+    expect(await carry()).toEqual({ carried: [], failed: [] });
   });
 
   it('is told from what was deleted in R2: a manifest or an event knows that, or the mirror wrote it', async () => {
     const { r2, legacy, carry } = production(['a'], ['deleted']);
     legacy.place('deleted', 'copied once');
     await marking(legacy, 'etag').put('mirrored', Buffer.from('x'), 1, META);
-    expect(await carry()).toEqual([]);
+    expect(await carry()).toEqual({ carried: [], failed: [] });
     expect([...r2.objects.keys()]).toEqual(['a']);
   });
 
@@ -42,7 +42,20 @@ describe('an upload that reached legacy after the last catch-up', () => {
       r2.place('late', 'newer');
       return key === 'gone' ? null : head(key);
     };
-    expect(await carry()).toEqual([]);
+    expect(await carry()).toEqual({ carried: [], failed: [] });
     expect(r2.objects.get('late')?.bytes.toString()).toBe('newer');
+  });
+
+  it('that cannot be copied is told with its reason, keeps back no other, and is carried when it can be', async () => {
+    const { r2, legacy, carry } = production([]);
+    for (const key of ['a', 'b', 'c']) legacy.place(key, key);
+    const { put } = r2;
+    r2.put = async (key, ...rest) => {
+      if (key === 'b') throw new Error('R2 is full');
+      return put(key, ...rest);
+    };
+    expect(await carry()).toEqual({ carried: ['a', 'c'], failed: [{ key: 'b', reason: 'R2 is full' }] });
+    r2.put = put;
+    expect(await carry()).toEqual({ carried: ['b'], failed: [] });
   });
 });

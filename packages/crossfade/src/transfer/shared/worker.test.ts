@@ -70,12 +70,37 @@ async function ended(child: ChildProcess): Promise<{ code: unknown; said: string
   return { code, said };
 }
 
-async function shareWith(count: number, during: (workers: ChildProcess[]) => Promise<void>) {
+/** A database in which no worker has ever been, and that lets `count` of them go on only when all have come to it. */
+async function freshDatabase(count: number): Promise<() => Promise<void>> {
+  await world.pool.query('drop schema if exists crossfade cascade; drop schema if exists dbos cascade');
+  const gate = await world.pool.connect();
+  // Whoever makes the tables waits for this lock.
+  await gate.query(`begin; select pg_advisory_xact_lock(hashtextextended('crossfade/schema', 0))`);
+  return async () => {
+    for (let waiting = 0; waiting < count;) {
+      const { rows } = await world.pool.query<{ n: string }>(
+        `select count(*) as n from pg_locks where locktype = 'advisory' and not granted`,
+      );
+      waiting = Number(rows[0]?.n);
+    }
+    await gate.query('rollback');
+    gate.release();
+  };
+}
+
+async function shareWith(
+  count: number,
+  during: (workers: ChildProcess[]) => Promise<void>,
+  letGo: () => Promise<void> = async () => {},
+) {
   await emptyTarget();
   const manifest = join(world.folder, `manifest-${count}.jsonl`);
   const workers = Array.from({ length: count }, () => world.startWorker());
   const saying = workers.map(ended);
-  await joined(count);
+  const early = Promise.race(saying).then(({ code, said }) => {
+    throw new Error(`a worker ended with ${String(code)} before all had joined: ${said}`);
+  });
+  await Promise.race([letGo().then(() => joined(count)), early]);
   const copy = world.startCopy({ partitions: 16, mostObjects: 12, takesPart: false, manifest });
   await during(workers);
   const result = v.parse(copied, JSON.parse(await copy.output));
@@ -114,6 +139,14 @@ describe('machines that share one copy', () => {
       expect(code, said).toBe(130);
       expect(said).toMatch(/\d+\/s [\d.]+ MiB\/s; with \d others? \d+\/s/);
     }
+  });
+
+  it('two that begin at the very same moment, where there are no tables yet, both join and share the copy', async () => {
+    const { result, got, shares, ends } = await shareWith(2, async () => {}, await freshDatabase(2));
+    expect(result).toMatchObject({ objects: sent.size, verified: sent.size, copied: sent.size, failed: 0 });
+    expect(shares).toBe(2);
+    expect(got).toEqual(sent);
+    for (const { code, said } of ends) expect(code, said).toBe(130);
   });
 
   it('of two, one is killed: the other takes over its share', async () => {
