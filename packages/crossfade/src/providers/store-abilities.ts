@@ -46,6 +46,11 @@ export interface StoreAbilities extends PartUploads {
   /** Tells the store and the credential: stores where it is the same can copy for each other. Not for display. */
   readonly identity: string;
   readonly bucket: string;
+  /**
+   * A listing that begins past a key costs no more than one from the first key on, and holds a page: ranges may be
+   * listed at once. A folder reads its names anew for each, and Supabase's REST its whole listing.
+   */
+  readonly seekable: boolean;
   /** Tells each time that the store asks for patience, and for how much (ms; `null` when it does not say). */
   onThrottled(listener: (retryAfterMs: number | null) => void): () => void;
 }

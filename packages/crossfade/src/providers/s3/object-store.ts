@@ -97,6 +97,7 @@ export function createObjectStore(
     ...uploads,
     putCopy: copies.putCopy,
     onThrottled: requests.onThrottled,
+    seekable: true,
     list: (prefix = '', after = '') => listingOf(() => listPages(prefix, after)),
     head,
     async get(key, range) {
