@@ -145,6 +145,17 @@ describe('copy and verify, between a bucket and a folder', () => {
     expect(`${there.err}${there.out}${back.err}${back.out}`).not.toContain('canary');
   });
 
+  it('bring everything from one prefix of a bucket to another, whether or not its server copies by itself', async () => {
+    await objects({ 'one/a.wav': 'a', 'one/b c+d/e&f.wav': 'e', 'one/empty.wav': '', 'onetime.wav': 'x' });
+    const { code, out } = await crossfade(['copy', 's3://media/one', 's3://media/other/one', '--json']);
+    expect(code, out).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ copied: 3, bytes: 2, verified: { objects: 3, verified: 3 }, extra: 0 });
+    expect(await bucket.head('other/one/b c+d/e&f.wav')).toMatchObject({ size: 1, meta: META });
+    const listed: string[] = [];
+    for await (const { key } of bucket.list('o')) listed.push(key);
+    expect(listed.filter((key) => key.includes('one'))).toHaveLength(7);
+  });
+
   it('a dry run prints each call and makes none', async () => {
     await files({ 'media/a b.wav': 'x', 'media/large.bin': 'x'.repeat(100) });
     const { code, out, err } = await crossfade(['copy', './media', 's3://media/dry', '--dry-run']);

@@ -4,6 +4,14 @@ export interface UploadId {
   readonly key: string;
   readonly id: string;
 }
+/** Where an object lies, for a store that is told to copy it. */
+export interface CopySource {
+  /** Tells the store and the credential: stores where it is the same can copy for each other. Not for display. */
+  readonly identity: string;
+  readonly bucket: string;
+  /** In the bucket, whatever a store below a prefix calls it. */
+  readonly key: string;
+}
 export interface UnfinishedUpload {
   readonly id: string;
   readonly parts: readonly { readonly number: number; readonly size: number; readonly md5: string }[];
@@ -37,15 +45,23 @@ export interface StoreAbilities extends PartUploads {
     into: Buffer,
     version: { readonly offset: number; readonly size: number; readonly etag: string },
   ): Promise<{ readonly meta: ObjectMeta } | null>;
-  /** Copies within the store, without the bytes coming by; `null` when `source` is another store or credential. */
+  copySource(key: string): CopySource;
+  /**
+   * Copies an object that looks as `head` says, without the bytes coming by; `null` when `source` is another store or
+   * credential, or the store does not know how: then what it holds under the key is to be put anew.
+   * @throws ObjectChanged when it is not that version any more
+   */
   putCopy(
-    source: ObjectStore,
+    key: string,
+    source: CopySource,
     head: ObjectHead,
     metaOf: () => Promise<ObjectMeta | null>,
   ): Promise<{ readonly etag: string } | null>;
-  /** Tells the store and the credential: stores where it is the same can copy for each other. Not for display. */
-  readonly identity: string;
-  readonly bucket: string;
+  /**
+   * A listing that begins past a key costs no more than one from the first key on, and holds a page: ranges may be
+   * listed at once. A folder reads its names anew for each, and Supabase's REST its whole listing.
+   */
+  readonly seekable: boolean;
   /** Tells each time that the store asks for patience, and for how much (ms; `null` when it does not say). */
   onThrottled(listener: (retryAfterMs: number | null) => void): () => void;
 }

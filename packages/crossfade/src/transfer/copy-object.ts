@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { isRetryable, ProviderError } from '../providers/provider-error.ts';
 import type { ObjectHead, ObjectMeta } from '../providers/providers.ts';
-import { takesParts } from '../providers/store-abilities.ts';
+import { takesParts, type CopySource } from '../providers/store-abilities.ts';
 import { isPlainMd5 } from './composite-etag.ts';
 import { copyInParts, partSizeOf } from './copy-parts.ts';
 import { expectSource, expectStored, type CopiedObject, type CopyTools } from './copy-tools.ts';
@@ -13,8 +13,8 @@ import { discard, readBody, readInto } from './object-body.ts';
 const WHOLE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Copies one object with its metadata, each byte hashed on the way. `null` when the source has it no more. `moved` is
- * told of the bytes that arrived here.
+ * Copies one object with its metadata, each byte hashed on the way, or has the store copy it where both ends are one.
+ * `null` when the source has it no more. `moved` is told of the bytes that arrived.
  * @throws ObjectChanged when it is not the listed version any more, and Error when other bytes arrived than the source
  * announced, or others were stored than were sent.
  */
@@ -24,24 +24,35 @@ export async function copyObject(
   moved: (bytes: number) => void,
 ): Promise<CopiedObject | null> {
   const { to, throttle } = tools;
-  const within = canCopyWithin(tools) ? await throttle.run(() => copyWithin(tools, listed)) : undefined;
-  if (within !== undefined) return within;
+  const source = sourceWithin(tools, listed.key);
+  const within = source === null ? undefined : await throttle.run(() => copyWithin(tools, source, listed));
+  if (within !== undefined) {
+    moved(within?.size ?? 0);
+    return within;
+  }
   const partSize = takesParts(to) ? partSizeOf(to, listed) : null;
   if (takesParts(to) && partSize !== null) return copyInParts(tools, to, listed, partSize, moved);
   if (listed.size <= WHOLE_BYTES) return copyWhole(tools, listed, moved);
   return throttle.run(() => copyStreamed(tools, listed, moved));
 }
 
-function canCopyWithin({ from, to }: CopyTools): boolean {
-  return to.putCopy !== undefined && to.identity !== undefined && from.identity === to.identity;
+/** The object as the target finds it in its own store; `null` where that is another. */
+function sourceWithin({ from, to }: CopyTools, key: string): CopySource | null {
+  const source = from.copySource?.(key);
+  if (source === undefined || to.putCopy === undefined) return null;
+  return to.copySource?.(key).identity === source.identity ? source : null;
 }
 
 /** Lets the store copy by itself. `undefined` where it does not know the call, or refuses it. */
-async function copyWithin({ from, to }: CopyTools, listed: ObjectHead): Promise<CopiedObject | null | undefined> {
+async function copyWithin(
+  { from, to }: CopyTools,
+  within: CopySource,
+  listed: ObjectHead,
+): Promise<CopiedObject | null | undefined> {
   const source = await from.head(listed.key);
   if (source === null) return null;
   try {
-    const stored = await to.putCopy?.(from, source, async () => keptMeta(source.meta, listed));
+    const stored = await to.putCopy?.(listed.key, within, source, async () => keptMeta(source.meta, listed));
     if (stored === null || stored === undefined) return undefined;
     if (isPlainMd5(source.etag) && isPlainMd5(stored.etag) && source.etag !== stored.etag)
       throw new Error(`${to.label} copied bytes with the MD5 ${source.etag}, and holds ${stored.etag}`);

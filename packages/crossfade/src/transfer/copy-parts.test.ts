@@ -3,6 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compositeEtagOf } from '../providers/s3/parts.ts';
 import { copyObjects, type CopyOptions } from './copy.ts';
 import { MIB, refuse, startS3Server, type S3Server } from './fixtures/s3-server.ts';
+import { prefixedStore } from './prefixed-store.ts';
+import type { TransferProgress } from './progress.ts';
 import { verifyObjects } from './verify.ts';
 
 let s3: S3Server;
@@ -144,6 +146,72 @@ describe('a copy within one store', () => {
       headers: { 'content-type': 'audio/wav', 'x-amz-meta-mtime': '12.5' },
     });
     expect(s3.calls.filter((call) => call.startsWith('GET old/'))).toEqual([]);
+  });
+
+  it.each([
+    ['prefixes of one bucket', 'old', 'old'],
+    ['prefixes of two buckets', 'old', 'new'],
+  ])('does so between %s, and touches nothing besides', async (_name, source, target) => {
+    for (const key of ['users/1/a b+ü', 'users/2', 'users', 'moved/other', '1/a b+ü'])
+      s3.place(`old/${key}`, `bytes of ${key}`);
+    const before = new Map(s3.objects);
+    const seen: TransferProgress[] = [];
+    const result = await copy({
+      from: prefixedStore(s3.store(source), 'users/'),
+      to: prefixedStore(s3.store(target), 'moved/to/'),
+      onProgress: (progress) => seen.push(progress),
+    });
+    expect(result).toMatchObject({ copied: 2, failed: [] });
+    const added = [...s3.objects].filter(([path]) => !before.has(path));
+    expect(added.map(([path, { bytes }]) => [path, bytes.toString()])).toEqual([
+      [`${target}/moved/to/1/a b+ü`, 'bytes of users/1/a b+ü'],
+      [`${target}/moved/to/2`, 'bytes of users/2'],
+    ]);
+    for (const [path, object] of before) expect(s3.objects.get(path)).toBe(object);
+    expect(s3.calls.filter((call) => call.startsWith('GET old/'))).toEqual([]);
+    // The view shows what the store has copied by itself as well.
+    expect(seen.at(-1)).toMatchObject({ objects: 2, bytes: result.bytes, totalBytes: result.bytes });
+  });
+
+  it('is none where another credential opens the same bucket', async () => {
+    s3.place('old/users/1', 'bytes');
+    const [from, to] = [s3.store('old'), s3.store('old', { secretAccessKey: 'another' })];
+    await copy({ from: prefixedStore(from, 'users/'), to: prefixedStore(to, 'moved/') });
+    expect(s3.objects.get('old/moved/1')?.bytes.toString()).toBe('bytes');
+    expect(s3.calls.filter((call) => call.startsWith('GET old/users'))).toHaveLength(1);
+  });
+
+  it('does not take another version than it looked at', async () => {
+    s3.place('old/users/1', 'bytes');
+    let copies = 0;
+    s3.fault = (_call, request) => {
+      if (request.headers['x-amz-copy-source'] !== undefined && copies++ === 0) s3.place('old/users/1', 'other bytes');
+      return false;
+    };
+    const store = s3.store('old');
+    expect(await copy({ from: prefixedStore(store, 'users/'), to: prefixedStore(store, 'moved/') })).toMatchObject({
+      copied: 1,
+      failed: [],
+    });
+    expect([copies, s3.objects.get('old/moved/1')?.bytes.toString()]).toEqual([2, 'other bytes']);
+  });
+
+  it('takes the bytes by hand where the store takes a copy for an empty object, and tries that no more', async () => {
+    for (const key of ['a', 'b', 'c']) s3.place(`old/${key}`, `bytes of ${key}`);
+    let copies = 0;
+    s3.fault = (_call, request) => {
+      if (request.headers['x-amz-copy-source'] !== undefined) copies++;
+      delete request.headers['x-amz-copy-source'];
+      return false;
+    };
+    const result = await copy({ from: s3.store('old'), to: s3.store('new'), concurrency: 1 });
+    expect(result).toMatchObject({ copied: 3, failed: [] });
+    expect(['a', 'b', 'c'].map((key) => s3.objects.get(`new/${key}`)?.bytes.toString())).toEqual([
+      'bytes of a',
+      'bytes of b',
+      'bytes of c',
+    ]);
+    expect(copies).toBe(1);
   });
 
   it('takes the bytes by hand where the store does not know how', async () => {

@@ -11,8 +11,9 @@ import { isPlainMd5 } from './composite-etag.ts';
 import { copyObject } from './copy-object.ts';
 import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { eachAtOnce } from './each-at-once.ts';
-import { listRange, type KeyRange } from './key-range.ts';
-import { mergeListings, type KeyPair } from './merge-listings.ts';
+import type { KeyRange } from './key-range.ts';
+import { listPairs } from './list-in-ranges.ts';
+import type { KeyPair } from './merge-listings.ts';
 import { ObjectChanged } from './object-body.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 import { createEarlyStop, reasonToStop } from './stop-early.ts';
@@ -84,8 +85,8 @@ export function needOf(from: ObjectHead, to: ObjectHead | null, keepNewer = fals
 }
 
 /**
- * Copies what the target lacks or has otherwise. Listings are walked page by page, so that memory stays flat; running
- * it again copies only what is still missing. One object's failure stops no other: it is in `failed`.
+ * Copies what the target lacks or has otherwise. Listings are walked page by page, so that memory stays flat, and long
+ * ones in ranges at once, where both stores can: objects come in no order. Running it again copies only what is still missing. One object's failure stops no other: it is in `failed`.
  * @throws the signal's reason when that fires, `ProviderError` when a listing cannot be read, and `TransferStopped`
  * when no other object would fare better
  */
@@ -160,12 +161,12 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
 
 type SourcePair = KeyPair & { readonly from: ObjectHead };
 
-/** Every object of the source that the filter lets through, with what the target has under its key. */
+/** Every object of the source that the filter lets through, with what the target has under its key; in no order. */
 function sourcePairs(options: CopyOptions): Listing<SourcePair> {
-  const { from, to, range, filter, signal } = options;
+  const { filter, signal } = options;
   const wanted = (pair: KeyPair): pair is SourcePair =>
     pair.from !== null && (filter === undefined || filter(pair.key));
-  const pairs = mergeListings(listRange(from, range), listRange(to, range));
+  const pairs = listPairs(options);
   return listingOf(async function* () {
     for await (const page of pagesOf(pairs)) {
       signal.throwIfAborted();

@@ -101,10 +101,14 @@ async function look({ root, onSkipped }: FolderListing, key: string): Promise<Ob
   }
 }
 
-/** The ETag is no MD5, which would mean to read every file: it changes when the file does. */
+/**
+ * The ETag is no MD5, which would mean to read every file: it changes when the file does. `lastModified` is when the
+ * file came to be as it is here, which nobody can set: the time that people see is the original's, and a copy that
+ * were as old as its source would be copied again and again, and one from the future never.
+ */
 export function headOf(key: string, stats: Stats): ObjectHead {
-  const { size, mtime, mtimeMs, ctimeMs, ino } = stats;
-  return { key, size, etag: `file-${ino}-${mtimeMs}-${ctimeMs}-${size}`, lastModified: mtime.toISOString() };
+  const { size, ctime, mtimeMs, ctimeMs, ino } = stats;
+  return { key, size, etag: `file-${ino}-${mtimeMs}-${ctimeMs}-${size}`, lastModified: ctime.toISOString() };
 }
 
 /** Nothing is there under this path, or a file where the path needs a folder. */

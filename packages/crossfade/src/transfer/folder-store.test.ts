@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,6 +9,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { refusedByFolders } from './folder-keys.ts';
 import { createFolderStore } from './folder-store.ts';
+import { copyObjects } from './copy.ts';
+import { memoryStore } from './fixtures/memory-store.ts';
 import { compareKeys } from './key-range.ts';
 
 const META: ObjectMeta = { contentType: 'audio/x-own', cacheControl: 'max-age=60', custom: { artist: 'Ada' } };
@@ -122,6 +124,35 @@ describe('a folder as an object store', () => {
     );
     expect(await bytesOf('a.wav')).toBe('old');
     expect(await readdir(join(root, '.crossfade/unfinished'))).toEqual([]);
+  });
+
+  it('gives a file the time of its original, which it tells again; a file that was put there tells its own', async () => {
+    await put('old.wav', 'x', { ...PLAIN, custom: { mtime: '1000000000.5' } });
+    expect((await stat(join(root, 'old.wav'))).mtimeMs).toBe(1_000_000_000_500);
+    await writeFile(join(root, 'own.wav'), 'x');
+    await utimes(join(root, 'own.wav'), 2_000_000_000, 1_234_567_890.25);
+    expect(await store.head('old.wav')).toMatchObject({ meta: { custom: { mtime: '1000000000.5' } } });
+    expect(await store.head('own.wav')).toMatchObject({ meta: { custom: { mtime: '1234567890.25' } } });
+    expect((await store.get('own.wav'))?.meta.custom).toEqual({ mtime: '1234567890.25' });
+  });
+
+  it.each(['soon', '', '1e300', 'NaN'])('takes no time from an mtime that is none: %j', async (mtime) => {
+    await put('a.wav', 'x', { ...PLAIN, custom: { mtime } });
+    expect(Math.abs((await stat(join(root, 'a.wav'))).mtimeMs - Date.now())).toBeLessThan(60_000);
+    expect(await store.head('a.wav')).toMatchObject({ meta: { custom: { mtime } } });
+  });
+
+  it.each(['1000000000', '4000000000'])('is caught up whatever the time of the original (%s)', async (mtime) => {
+    const from = memoryStore('r2');
+    const meta = { ...PLAIN, custom: { mtime } };
+    const at = (ms: number): string => new Date(Date.now() + ms).toISOString();
+    from.place('a.wav', 'first', { meta, lastModified: at(-60_000) });
+    const copy = () => copyObjects({ from, to: store, concurrency: 2, signal: new AbortController().signal });
+    expect(await copy()).toMatchObject({ copied: 1, failed: [] });
+    expect(await copy()).toMatchObject({ copied: 0, present: 1 });
+    from.place('a.wav', 'other', { meta, lastModified: at(1000) });
+    expect(await copy()).toMatchObject({ copied: 1, failed: [] });
+    expect(await bytesOf('a.wav')).toBe('other');
   });
 
   it('shows by another ETag that a file was written, even with the same size and time', async () => {

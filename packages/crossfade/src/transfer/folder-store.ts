@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, type Stats } from 'node:fs';
-import { lstat, mkdir, open, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, open, realpath, rename, rm, rmdir, utimes } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { OWN_FOLDER, refusedByFolders } from './folder-keys.ts';
 import { headOf, isGone, listFolder } from './folder-listing.ts';
 import { createFolderMetadata } from './folder-metadata.ts';
+import { keptMeta, keptTime } from './kept-meta.ts';
 
 export interface FolderStoreOptions {
   /** An existing folder, or one to be made when something is put. */
@@ -78,6 +79,12 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
 
   const sizeOf = (key: string, stats: Stats): number => (key.endsWith('/') ? 0 : stats.size);
 
+  /** A file that nobody copied here tells the time that it has itself. */
+  async function metaOf(key: string, stats: Stats): Promise<ObjectMeta> {
+    const meta = await metadata().read(key);
+    return stats.isFile() ? keptMeta(meta, { lastModified: stats.mtime.toISOString() }) : meta;
+  }
+
   async function makeParent(key: string, path: string): Promise<void> {
     const parent = dirname(path);
     if (!(await isInside(parent))) throw new Error(`a folder of ${key} is a link that leads out of ${label}`);
@@ -119,6 +126,8 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
     try {
       const written = await writeWhole(unfinished, body);
       if (written !== size) throw new Error(`${written} bytes of ${key} came, ${size} were announced`);
+      const time = keptTime(meta);
+      if (time !== null) await utimes(unfinished, new Date(), time);
       await metadata().write(key, meta);
       await rename(unfinished, path);
     } catch (error) {
@@ -152,7 +161,7 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
       const found = await find(key);
       if (found === null) return null;
       const head = { ...headOf(key, found.stats), size: sizeOf(key, found.stats) };
-      return { ...head, meta: await metadata().read(key) };
+      return { ...head, meta: await metaOf(key, found.stats) };
     },
     async get(key, range) {
       const found = await find(key);
@@ -162,7 +171,7 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
       const start = range?.start ?? 0;
       const end = Math.min(range?.end ?? whole - 1, whole - 1);
       const size = Math.max(0, end - start + 1);
-      const meta = await metadata().read(key);
+      const meta = await metaOf(key, found.stats);
       // Opened now, so that a file that may not be read is told by this call and not by the stream.
       const body =
         size === 0

@@ -1,17 +1,20 @@
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { needOf } from './copy.ts';
-import { mergeListings } from './merge-listings.ts';
+import { listPairs } from './list-in-ranges.ts';
 
 export interface PendingOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly filter?: (key: string) => boolean;
+  /** Ranges of the listings that may be read at once, in no order; one, in key order, when absent. */
+  readonly concurrency?: number;
   readonly signal: AbortSignal;
 }
 
 /** What a copy would take across now, by the two listings alone. */
-export async function* pendingObjects({ from, to, filter, signal }: PendingOptions): AsyncGenerator<ObjectHead> {
-  for await (const { key, from: source, to: target } of mergeListings(from.list(), to.list())) {
+export async function* pendingObjects(options: PendingOptions): AsyncGenerator<ObjectHead> {
+  const { from, to, filter, concurrency = 1, signal } = options;
+  for await (const { key, from: source, to: target } of listPairs({ from, to, concurrency, signal })) {
     signal.throwIfAborted();
     if (source === null || (filter !== undefined && !filter(key))) continue;
     const need = needOf(source, target);

@@ -9,15 +9,13 @@ import { takesParts } from '../providers/store-abilities.ts';
 export function prefixedStore(store: ObjectStore, base: string, only = ''): ObjectStore {
   if (base === '' && only === '') return store;
   const relative = <Head extends ObjectHead>(head: Head): Head => ({ ...head, key: head.key.slice(base.length) });
-  const { md5, read } = store;
+  const { md5, read, copySource, putCopy } = store;
   const within = <Upload extends { readonly key: string }>(upload: Upload): Upload => ({
     ...upload,
     key: `${base}${upload.key}`,
   });
-  // A copy within the store names keys on both sides as the store has them: it is for whole stores.
-  const { identity: _identity, putCopy: _putCopy, ...able } = store;
   return {
-    ...(base === '' ? store : able),
+    ...store,
     label: base === '' ? store.label : `${store.label}/${base}`,
     list: (prefix = '', after = '') =>
       listingOf(async function* () {
@@ -38,6 +36,8 @@ export function prefixedStore(store: ObjectStore, base: string, only = ''): Obje
     delete: (key) => store.delete(`${base}${key}`),
     ...(md5 === undefined ? {} : { md5: (key) => md5(`${base}${key}`) }),
     ...(read === undefined ? {} : { read: (key, ...wanted) => read(`${base}${key}`, ...wanted) }),
+    ...(copySource === undefined ? {} : { copySource: (key) => copySource(`${base}${key}`) }),
+    ...(putCopy === undefined ? {} : { putCopy: (key, ...copied) => putCopy(`${base}${key}`, ...copied) }),
     ...(takesParts(store)
       ? {
           createUpload: (key, meta) => store.createUpload(`${base}${key}`, meta),

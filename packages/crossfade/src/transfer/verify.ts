@@ -3,8 +3,9 @@ import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
 import { compareObject, provenByListings, type Comparison, type Proof } from './compare-object.ts';
 import { eachAtOnce } from './each-at-once.ts';
-import { listRange, type KeyRange } from './key-range.ts';
-import { mergeListings, type KeyPair } from './merge-listings.ts';
+import type { KeyRange } from './key-range.ts';
+import { listObjects, listPairs } from './list-in-ranges.ts';
+import type { KeyPair } from './merge-listings.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 
 export interface VerifiedObject {
@@ -61,10 +62,11 @@ export interface VerifyResult {
 /**
  * Proves, object by object, that the target holds the source's bytes. An object of the same size alone is never
  * called verified. What looks wrong by the listings, which age while they are read, is looked at once more before it
- * is told; what the source has deleted meanwhile does not count.
+ * is told; what the source has deleted meanwhile does not count. Objects come in no order; the lists of the result
+ * are sorted.
  */
 export async function verifyObjects(options: VerifyOptions): Promise<VerifyResult> {
-  const { from, to, range, signal, filter = () => true } = options;
+  const { signal, filter = () => true } = options;
   const progress = createProgress(options.onProgress ?? (() => {}));
   const mismatched: Mismatch[] = [];
   const missing: string[] = [];
@@ -126,10 +128,17 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
   const counted = countSource(options, progress.expect);
   // Its failure is told below, unless the verification itself failed before.
   counted.catch(() => {});
-  await eachAtOnce(mergeListings(listRange(from, range), listRange(to, range)), options.concurrency, check);
+  await eachAtOnce(listPairs(options), options.concurrency, check);
   await counted;
   progress.end();
-  return { objects, bytes, verified, mismatched: mismatched.toSorted(byKey), missing: missing.toSorted(), extra };
+  return {
+    objects,
+    bytes,
+    verified,
+    mismatched: mismatched.toSorted(byKey),
+    missing: missing.toSorted(),
+    extra: extra.toSorted(),
+  };
 }
 
 type Judged =
@@ -161,9 +170,9 @@ async function compare(options: VerifyOptions, source: ObjectHead, target: Objec
 
 /** Counts beside the verification, where somebody looks at the progress. */
 async function countSource(options: VerifyOptions, expect: (objects: number, bytes: number) => void): Promise<void> {
-  const { from, range, filter, onProgress, signal } = options;
+  const { from, filter, onProgress, signal } = options;
   if (onProgress === undefined) return;
-  for await (const page of pagesOf(listRange(from, range))) {
+  for await (const page of pagesOf(listObjects(from, options))) {
     signal.throwIfAborted();
     for (const { key, size } of page) if (filter === undefined || filter(key)) expect(1, size);
   }

@@ -92,11 +92,10 @@ export function createObjectStore(
 
   return {
     label,
-    bucket,
-    identity: copies.identity,
     ...uploads,
-    putCopy: copies.putCopy,
+    ...copies,
     onThrottled: requests.onThrottled,
+    seekable: true,
     list: (prefix = '', after = '') => listingOf(() => listPages(prefix, after)),
     head,
     async get(key, range) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
-import { ObjectChanged, type PartUploads, type StoreAbilities } from '../store-abilities.ts';
+import type { ObjectHead, ObjectMeta } from '../providers.ts';
+import { ObjectChanged, type CopySource, type PartUploads, type StoreAbilities } from '../store-abilities.ts';
 import { metaHeaders, parseXml, unquote } from './answers.ts';
 import { isPreconditionFailed } from '../provider-error.ts';
 import { partSizeFor } from './parts.ts';
@@ -22,31 +22,48 @@ export function createServerSideCopy(
   requests: SignedRequests,
   again: <Answer>(call: () => Promise<Answer>) => Promise<Answer>,
   uploads: PartUploads,
-): Pick<StoreAbilities, 'identity' | 'putCopy'> {
-  const { endpoint, accessKeyId, secretAccessKey } = address;
+): Pick<StoreAbilities, 'copySource' | 'putCopy'> {
+  const { endpoint, accessKeyId, secretAccessKey, bucket } = address;
   // Hashed, so that it may be compared and printed without telling the secret.
   const identity = createHash('sha256')
     .update(JSON.stringify([endpoint, accessKeyId, secretAccessKey]))
     .digest('hex');
 
-  function sourceHeaders(source: ObjectStore, head: ObjectHead): Record<string, string> {
+  /**
+   * Whether the server has taken a copy for an object of no bytes, as one does that does not know the header: it is
+   * asked no more. What it stored is put right by whoever then sends the bytes.
+   */
+  let ignored = false;
+
+  function sourceHeaders(source: CopySource, { etag }: ObjectHead): Record<string, string> {
     return {
-      'x-amz-copy-source': `/${encodeKey(`${source.bucket}/${head.key}`)}`,
-      'x-amz-copy-source-if-match': `"${head.etag}"`,
+      'x-amz-copy-source': `/${encodeKey(`${source.bucket}/${source.key}`)}`,
+      'x-amz-copy-source-if-match': `"${etag}"`,
     };
   }
 
-  async function copyWhole(source: ObjectStore, head: ObjectHead, meta: ObjectMeta): Promise<{ etag: string }> {
+  async function copyWhole(
+    key: string,
+    source: CopySource,
+    head: ObjectHead,
+    meta: ObjectMeta,
+  ): Promise<{ etag: string } | null> {
     const headers = { ...sourceHeaders(source, head), ...metaHeaders(meta), 'x-amz-metadata-directive': 'REPLACE' };
     return again(async () => {
-      const answer = await requests.call('PUT', head.key, { headers });
+      const answer = await requests.call('PUT', key, { headers });
+      if (answer.body.byteLength === 0) return null;
       const { CopyObjectResult } = requests.readAnswer('CopyObject', answer, (body) => parseXml(copied, body));
       return { etag: unquote(CopyObjectResult.ETag) };
     });
   }
 
-  async function copyInParts(source: ObjectStore, head: ObjectHead, meta: ObjectMeta): Promise<{ etag: string }> {
-    const { key, size } = head;
+  async function copyInParts(
+    key: string,
+    source: CopySource,
+    head: ObjectHead,
+    meta: ObjectMeta,
+  ): Promise<{ etag: string } | null> {
+    const { size } = head;
     const upload = { key, id: await uploads.createUpload(key, meta) };
     const partSize = partSizeFor(size, PART_BYTES);
     const etags: string[] = [];
@@ -57,11 +74,16 @@ export function createServerSideCopy(
         const query = { partNumber: String(etags.length + 1), uploadId: upload.id };
         const etag = await again(async () => {
           const answer = await requests.call('PUT', key, { query, headers });
+          if (answer.body.byteLength === 0) return null;
           const { CopyPartResult } = requests.readAnswer('UploadPartCopy', answer, (body) =>
             parseXml(copiedPart, body),
           );
           return unquote(CopyPartResult.ETag);
         });
+        if (etag === null) {
+          await uploads.deleteUpload(upload);
+          return null;
+        }
         etags.push(etag);
       }
       return await uploads.publishUpload(upload, size, etags);
@@ -72,13 +94,15 @@ export function createServerSideCopy(
   }
 
   return {
-    identity,
-    async putCopy(source, head, metaOf) {
-      if (source.identity !== identity || source.bucket === undefined) return null;
+    copySource: (key) => ({ identity, bucket, key }),
+    async putCopy(key, source, head, metaOf) {
+      if (source.identity !== identity || ignored) return null;
       const meta = await metaOf();
       if (meta === null) return null;
       try {
-        return await (head.size > MOST_WHOLE_BYTES ? copyInParts : copyWhole)(source, head, meta);
+        const stored = await (head.size > MOST_WHOLE_BYTES ? copyInParts : copyWhole)(key, source, head, meta);
+        ignored ||= stored === null;
+        return stored;
       } catch (error) {
         if (isPreconditionFailed(error)) throw new ObjectChanged(`${head.key} changed while it was copied`);
         throw error;

@@ -1,0 +1,180 @@
+import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { compareKeys, listRange, type KeyRange } from './key-range.ts';
+import { mergeListings, type KeyPair } from './merge-listings.ts';
+import { cutKeySpace } from './partitions.ts';
+
+// One listing of a bucket answers a page after the other: ten million keys are ten thousand answers in a row. So a
+// listing that goes on for long is cut, and its ranges are walked at once. At any time
+// - `walks` are the ranges that are being listed, at most `atOnce`, in no common order; together they hold every key
+//   that is still to come, and none twice;
+// - each has asked for one page, which waits until it is taken: memory stays flat however slow the taker is;
+// - at most one of them is being cut, beside its walk, which does not wait for that. What it has listed until then is
+//   left out of the cut. A range that ends makes room, and the next that has gone on for long is cut into it.
+
+/** Pages after which a listing is cut: to find where the keys lie takes some dozen looks, of a page each. */
+const PAGES_BEFORE_CUT = 20;
+/** A page of S3's. A range of fewer keys is not worth the call. */
+const PAGE = 1000;
+/** Nobody waits for one listing then, and a store in production is not asked for more at a time. */
+const MOST_AT_ONCE = 8;
+
+export interface RangesOptions<Entry> {
+  /** All have to be `seekable`, else there is one walk; the ranges are cut by the first one's keys, if it has any. */
+  readonly stores: readonly ObjectStore[];
+  /** What there is in a range, in key order. */
+  readonly open: (range: KeyRange) => Listing<Entry>;
+  readonly range?: KeyRange | undefined;
+  /** Ranges that may be listed at once; never more than 8. */
+  readonly atOnce: number;
+  readonly signal: AbortSignal;
+  /** Keys that count as a page; S3's thousand when absent. */
+  readonly page?: number;
+}
+
+type Keyed = { readonly key: string };
+
+interface Walk<Entry> {
+  readonly range: KeyRange;
+  readonly pages: AsyncIterator<readonly Entry[]>;
+  /** The page that was asked for; `null` at the end. */
+  coming: Promise<readonly Entry[] | null>;
+  /** Entries since it began, or since it could not be cut. */
+  listed: number;
+  last: string | null;
+}
+
+interface Cut<Entry> {
+  readonly walk: Walk<Entry>;
+  readonly ranges: Promise<readonly KeyRange[]>;
+  settled: boolean;
+  drop(): Promise<void>;
+}
+
+/**
+ * What `open` lists, each entry once; in key order as long as there are few, in that of several ranges afterwards.
+ * Throws as the listings do, and the signal's reason.
+ */
+export function listInRanges<Entry extends Keyed>(options: RangesOptions<Entry>): Listing<Entry> {
+  const { stores, open, range = {} } = options;
+  return stores.every((store) => store.seekable === true) ? listingOf(() => pagesOfRanges(options)) : open(range);
+}
+
+/** All keys of two stores, each once with what either has, in no order when there are many. */
+export function listPairs({
+  from,
+  to,
+  range,
+  concurrency,
+  signal,
+}: {
+  readonly from: ObjectStore;
+  readonly to: ObjectStore;
+  readonly range?: KeyRange | undefined;
+  readonly concurrency: number;
+  readonly signal: AbortSignal;
+}): Listing<KeyPair> {
+  const open = (part: KeyRange): Listing<KeyPair> => mergeListings(listRange(from, part), listRange(to, part));
+  return listInRanges({ stores: [from, to], open, range, atOnce: concurrency, signal });
+}
+
+/** All objects of one store, in no order when there are many. */
+export function listObjects(
+  store: ObjectStore,
+  { range, concurrency, signal }: { range?: KeyRange | undefined; concurrency: number; signal: AbortSignal },
+): Listing<ObjectHead> {
+  return listInRanges({ stores: [store], open: (part) => listRange(store, part), range, atOnce: concurrency, signal });
+}
+
+async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>): AsyncGenerator<readonly Entry[]> {
+  const { open, range = {}, signal, page: pageSize = PAGE } = options;
+  const atOnce = Math.min(MOST_AT_ONCE, options.atOnce);
+  const walks = new Set([begin(open, range)]);
+  let cut: Cut<Entry> | null = null;
+  try {
+    while (walks.size > 0) {
+      const { walk, page } = await Promise.race(
+        Array.from(walks, async (one) => ({ walk: one, page: await one.coming })),
+      );
+      signal.throwIfAborted();
+      // Whoever had its turn stands behind the others.
+      walks.delete(walk);
+      if (page === null) {
+        if (cut?.walk === walk) {
+          await cut.drop();
+          cut = null;
+        }
+        continue;
+      }
+      walks.add(walk);
+      yield page;
+      walk.listed += page.length;
+      walk.last = page.at(-1)?.key ?? walk.last;
+      const ranges: readonly KeyRange[] | null = cut?.walk === walk && cut.settled ? await cut.ranges : null;
+      if (ranges !== null) {
+        cut = null;
+        walk.listed = 0;
+        const rest = behind(ranges, walk.last);
+        if (rest.length > 1) {
+          walks.delete(walk);
+          await walk.pages.return?.();
+          for (const one of rest) walks.add(begin(open, one));
+          continue;
+        }
+      }
+      if (cut === null && walks.size < atOnce && walk.listed >= PAGES_BEFORE_CUT * pageSize)
+        cut = beginCut(options, walk, atOnce - walks.size + 1);
+      walk.coming = nextPage(walk.pages);
+    }
+  } finally {
+    await Promise.all([cut?.drop(), ...Array.from(walks, (walk) => walk.pages.return?.())]);
+  }
+}
+
+function begin<Entry>(open: (range: KeyRange) => Listing<Entry>, range: KeyRange): Walk<Entry> {
+  const pages = pagesOf(open(range))[Symbol.asyncIterator]();
+  return { range, pages, coming: nextPage(pages), listed: 0, last: null };
+}
+
+function nextPage<Entry>(pages: AsyncIterator<readonly Entry[]>): Promise<readonly Entry[] | null> {
+  const coming = pages.next().then((next) => (next.done === true ? null : next.value));
+  // A failure is told when its turn comes, unless all has ended before.
+  coming.catch(() => {});
+  return coming;
+}
+
+/** Cuts what a walk has still before it. */
+function beginCut<Entry>(
+  { stores, signal, page = PAGE }: RangesOptions<Entry>,
+  walk: Walk<Entry>,
+  partitions: number,
+): Cut<Entry> {
+  const stop = new AbortController();
+  const range = walk.last === null ? walk.range : { ...walk.range, after: walk.last };
+  const how = { partitions, least: page, sample: page, range, signal: AbortSignal.any([signal, stop.signal]) };
+  const cutByAny = async (): Promise<readonly KeyRange[]> => {
+    for (const store of stores) {
+      const ranges = await cutKeySpace(store, how);
+      if (ranges.length > 1) return ranges;
+    }
+    return [range];
+  };
+  const ranges = cutByAny();
+  const settle = (): void => void (cut.settled = true);
+  // Its failure is told to who asks for the ranges.
+  const settled = ranges.then(settle, settle);
+  const drop = (): Promise<void> => {
+    stop.abort();
+    return settled;
+  };
+  const cut: Cut<Entry> = { walk, ranges, settled: false, drop };
+  return cut;
+}
+
+/** Of the ranges, what lies past a key. */
+function behind(ranges: readonly KeyRange[], key: string | null): KeyRange[] {
+  if (key === null) return [...ranges];
+  return ranges
+    .filter(({ until }) => until === undefined || compareKeys(until, key) > 0)
+    .map((range) => (compareKeys(range.after ?? '', key) < 0 ? { ...range, after: key } : range));
+}
