@@ -54,10 +54,11 @@ export function imaginingStore(
       const there = gone.has(key) ? null : await (put.has(key) ? source : real).get(key, range);
       return there === null && bringsMissing() ? bring(key) : there;
     },
-    async putCopy(_from, head, metaOf) {
-      const body = { copySource: head.key, ...(await metaOf()) };
-      calls.push({ method: 'PUT', path: `${real.label}/${head.key}`, body });
-      bare.delete(head.key);
+    copySource: (key) => real.copySource?.(key) ?? { identity: real.label, bucket: real.label, key },
+    async putCopy(key, from, head, metaOf) {
+      const body = { copySource: from.key, ...(await metaOf()) };
+      calls.push({ method: 'PUT', path: `${real.label}/${key}`, body });
+      bare.delete(key);
       return { etag: head.etag };
     },
     async put(key, body, size, meta) {

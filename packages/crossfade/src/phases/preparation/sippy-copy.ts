@@ -201,8 +201,9 @@ async function describeAll({ config, providers, signal }: RolloutContext): Promi
     if (original === null || original.etag !== from.etag) return;
     const meta = keptMeta(original.meta, from);
     if (isSame(held.meta, meta)) return;
-    const stored = (await r2.production.putCopy?.(r2.production, held, async () => meta)) ?? null;
-    if (stored === null) await copyOne({ from: legacy, to: r2.production }, from, signal);
+    const itself = r2.production.copySource?.(key);
+    const stored = itself && (await r2.production.putCopy?.(key, itself, held, async () => meta));
+    if (!stored) await copyOne({ from: legacy, to: r2.production }, from, signal);
     described++;
   }
   await eachAtOnce(mergeListings(legacy.list(), r2.production.list()), config.transfer.concurrency, (pair) => {
