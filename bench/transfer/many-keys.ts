@@ -1,14 +1,14 @@
 import { startFastPair } from './servers.ts';
 import { crossfade, type Run } from './subjects.ts';
 
-/** With which the many are compared: so many that they are listed in ranges as well, each of which holds its pages. */
-const FEW = 300_000;
+/** With which the many are compared. */
+const FEW = 20_000;
 /** Peak memory may be so much more, as a share: what the garbage collector leaves lying is never quite the same. */
 const SLACK = 1.1;
 
 /**
  * Lists and verifies a bucket of so many keys against itself: nothing is copied, every key is decided on twice.
- * Answers with a line for people. Throws when it takes more memory than a bucket of 300,000.
+ * Answers with a line for people. Throws when it takes more memory than a bucket of 20,000.
  */
 export async function measureManyKeys(keys: number): Promise<string> {
   const few = await listAndVerify(FEW);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { copyObjects } from './copy.ts';
@@ -14,6 +14,15 @@ import { measureLag, pendingObjects } from './pending.ts';
 import { verifyObjects } from './verify.ts';
 
 const { signal } = new AbortController();
+/** What a page takes to come, ms. */
+let pageMs = 0;
+beforeEach(() => {
+  pageMs = 100;
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (now += pageMs));
+});
+afterEach(() => void vi.restoreAllMocks());
+
 const key = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1, maxLength: 8 }).filter((text) => !text.includes('\0')),
   fc.string({ unit: fc.constantFrom('a', 'b', '/', '~', 'ü', '\u{ffff}', '\u{10000}', '\u{10ffff}'), minLength: 1 }),
@@ -151,6 +160,19 @@ describe('listings that are walked in ranges', () => {
     for (const resolve of held) resolve();
     await reading;
     expect(met.size).toBe(2000);
+  });
+
+  it('are one listing of a store whose pages come at once', async () => {
+    pageMs = 1;
+    const { seen, open } = watched(storeOf(numbered(60 * PAGE), PAGE), turnAtFirst);
+    const met: string[] = [];
+    let most = 0;
+    for await (const one of walk(storeOf(numbered(60 * PAGE), PAGE), { open })) {
+      met.push(one.key);
+      most = Math.max(most, seen.open.size);
+    }
+    expect(most).toBe(1);
+    expect(met).toEqual(numbered(60 * PAGE));
   });
 
   it('cut again what goes on alone when the other ranges have ended', async () => {

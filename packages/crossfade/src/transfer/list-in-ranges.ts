@@ -5,7 +5,7 @@ import { mergeListings, type KeyPair } from './merge-listings.ts';
 import { cutKeySpace } from './partitions.ts';
 
 // One listing of a bucket answers a page after the other: ten million keys are ten thousand answers in a row. So a
-// listing that goes on for long is cut, and its ranges are walked at once. At any time
+// listing that goes on for long, and waits for each page, is cut, and its ranges are walked at once. At any time
 // - `walks` are the ranges that are being listed, at most `atOnce`, in no common order; together they hold every key
 //   that is still to come, and none twice;
 // - each has asked for one page, which waits until it is taken: memory stays flat however slow the taker is;
@@ -14,6 +14,11 @@ import { cutKeySpace } from './partitions.ts';
 
 /** Pages after which a listing is cut: to find where the keys lie takes some dozen looks, of a page each. */
 const PAGES_BEFORE_CUT = 20;
+/**
+ * A store whose pages come faster than this, ms, keeps one listing: there the answers' reading is the work, and several
+ * at once would only hold more of them. A store across a network takes some 50 to 400 for a page.
+ */
+const SLOW_PAGE_MS = 40;
 /** A page of S3's. A range of fewer keys is not worth the call. */
 const PAGE = 1000;
 /** Nobody waits for one listing then, and a store in production is not asked for more at a time. */
@@ -41,6 +46,8 @@ interface Walk<Entry> {
   coming: Promise<readonly Entry[] | null>;
   /** Entries since it began, or since it could not be cut. */
   listed: number;
+  /** How long the pages of these took to come, ms. */
+  tookMs: number;
   last: string | null;
 }
 
@@ -113,7 +120,7 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
       const ranges: readonly KeyRange[] | null = cut?.walk === walk && cut.settled ? await cut.ranges : null;
       if (ranges !== null) {
         cut = null;
-        walk.listed = 0;
+        Object.assign(walk, { listed: 0, tookMs: 0 });
         const rest = behind(ranges, walk.last);
         if (rest.length > 1) {
           walks.delete(walk);
@@ -122,9 +129,10 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
           continue;
         }
       }
-      if (cut === null && walks.size < atOnce && walk.listed >= PAGES_BEFORE_CUT * pageSize)
+      const pages = walk.listed / pageSize;
+      if (cut === null && walks.size < atOnce && pages >= PAGES_BEFORE_CUT && walk.tookMs >= SLOW_PAGE_MS * pages)
         cut = beginCut(options, walk, atOnce - walks.size + 1);
-      walk.coming = nextPage(walk.pages);
+      ask(walk);
     }
   } finally {
     await Promise.all([cut?.drop(), ...Array.from(walks, (walk) => walk.pages.return?.())]);
@@ -133,14 +141,19 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
 
 function begin<Entry>(open: (range: KeyRange) => Listing<Entry>, range: KeyRange): Walk<Entry> {
   const pages = pagesOf(open(range))[Symbol.asyncIterator]();
-  return { range, pages, coming: nextPage(pages), listed: 0, last: null };
+  const walk = { range, pages, coming: Promise.resolve(null), listed: 0, tookMs: 0, last: null };
+  ask(walk);
+  return walk;
 }
 
-function nextPage<Entry>(pages: AsyncIterator<readonly Entry[]>): Promise<readonly Entry[] | null> {
-  const coming = pages.next().then((next) => (next.done === true ? null : next.value));
+function ask<Entry>(walk: Walk<Entry>): void {
+  const askedAt = performance.now();
+  walk.coming = walk.pages.next().then((next) => {
+    walk.tookMs += performance.now() - askedAt;
+    return next.done === true ? null : next.value;
+  });
   // A failure is told when its turn comes, unless all has ended before.
-  coming.catch(() => {});
-  return coming;
+  walk.coming.catch(() => {});
 }
 
 /** Cuts what a walk has still before it. */
