@@ -1,5 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { ROLLBACK_SCOPES } from '../../rollout/plan.ts';
 import { versionKeeper } from '../../transfer/backup/keep-versions.ts';
 import type { EventQueue } from '../../transfer/mirror/apply-events.ts';
 import type { MediaEvent } from '../../transfer/mirror/media-event.ts';
@@ -59,10 +60,22 @@ function keepVersions({ providers, signal }: RolloutContext): OpenMirrorOptions[
   return backup === null ? undefined : versionKeeper({ media: r2.production, backup, signal });
 }
 
-/** When the media host began to lead to the Worker, epoch ms: before, nobody outside wrote to R2. */
-export async function switchTime(context: RolloutContext): Promise<number | null> {
-  const event = (await context.history()).find((one) => one.kind === 'step.started' && one.subject === 'dns.switch');
-  return event === undefined ? null : Date.parse(event.at);
+/**
+ * When the media host began to lead to the Worker, epoch ms; `null` while it does not: before the switch, and after a
+ * rollback that took it back. Then nobody outside writes to R2, and what legacy lacks was deleted there.
+ */
+export async function switchTime(context: Pick<RolloutContext, 'history'>): Promise<number | null> {
+  const history = await context.history();
+  const switched = history.findLast((one) => one.kind === 'step.started' && one.subject === 'dns.switch');
+  if (switched === undefined) return null;
+  const isBack = history.some(
+    (one) =>
+      one.kind === 'rollback.finished' &&
+      one.seq > switched.seq &&
+      one.data.complete &&
+      ROLLBACK_SCOPES[one.data.kind].includes('cutover.dns'),
+  );
+  return isBack ? null : Date.parse(switched.at);
 }
 
 function eventQueue({ providers, config }: RolloutContext): EventQueue {
