@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { Pool } from 'pg';
 import { rolloutPlan } from '../phases/plan.ts';
 import { createDryRun } from '../providers/dry-run.ts';
@@ -20,9 +21,16 @@ const keptNowhere = async (): Promise<never> => {
 /** Takes every step of a plan over providers that write down what would change something. */
 export async function callsOf(
   plan: RolloutPlan,
-  run: { config: RolloutConfig; providers: Providers; rollout: string; history: readonly JournalEvent[] },
+  run: {
+    config: RolloutConfig;
+    providers: Providers;
+    rollout: string;
+    history: readonly JournalEvent[];
+    /** Where the rollout's evidence lies: what was copied tells what was deleted since. */
+    evidenceFolder: string;
+  },
 ): Promise<DryRun> {
-  const { config, rollout, history } = run;
+  const { config, rollout, history, evidenceFolder } = run;
   const { providers, calls } = createDryRun(run.providers, config);
   const context: RolloutContext = {
     rollout,
@@ -33,8 +41,8 @@ export async function callsOf(
     // What is measured on the way is nobody's evidence.
     record: async () => 'ev-000000',
     keep: keptNowhere,
-    // Nothing lies there: what an earlier run has seen is not known here.
-    placeFor: async (path) => `(evidence)/${path}`,
+    // A step's run only reads there; what is verified afterwards is what is written.
+    placeFor: async (path) => join(evidenceFolder, path),
   };
   for (const phase of plan.phases)
     for (const part of phase.parts)
@@ -52,9 +60,10 @@ export async function cutoverCalls(command: PhaseCommand, flags: CommandFlags): 
       await createJournalTable(pool);
       const rollout = await whichRollout(database.url, config.name, command === 'prepare');
       const history = await openJournal(pool, rollout, (value) => value).read();
+      const evidenceFolder = join(database.places.evidence, rollout);
       const places = { archive: '(archive)', evidence: '(evidence)' };
       const plan = partOf(rolloutPlan(config, { places, journeys: [] }), command);
-      return await callsOf(plan, { config, providers, rollout, history });
+      return await callsOf(plan, { config, providers, rollout, history, evidenceFolder });
     } finally {
       await pool.end();
       await database.close();

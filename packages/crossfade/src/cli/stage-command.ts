@@ -35,7 +35,7 @@ export async function stageCommand(flags: CommandFlags, action: string | undefin
       // Validating changes nothing but the canaries' own files, which it removes.
       const parts = action === undefined ? stagingStepParts(takeOver) : [];
       const plan = { phases: [stagingPhase({ deadlineMs: PATIENCE_MS, parts })], rollbacks: {} };
-      const run = { config, providers, rollout: `${config.name}-staging`, history: [] };
+      const run = { config, providers, rollout: `${config.name}-staging`, history: [], evidenceFolder: '(none)' };
       return printCalls(await callsOf(plan, run), flags.json === true, 'stage');
     }
   } finally {

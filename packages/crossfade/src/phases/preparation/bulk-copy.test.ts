@@ -143,6 +143,7 @@ describe('a bulk copy by Super Slurper', () => {
         providers,
         rollout: 'small',
         history: journal.events,
+        evidenceFolder: folder,
       },
     );
     const [begun] = calls.filter(({ path }) => path.endsWith('/slurper/jobs'));

@@ -343,7 +343,7 @@ describe('a dry run', () => {
       .map((phase) => ({ ...phase, parts: [{ kind: 'step' as const, step: copyStep() }] }));
     const { calls } = await callsOf(
       { phases, rollbacks: {} },
-      { config: inOrder, providers, rollout: 'small', history: journal.events },
+      { config: inOrder, providers, rollout: 'small', history: journal.events, evidenceFolder: folder },
     );
     expect([await isOn(), await keys()]).toEqual([false, []]);
     const { accountId } = config.cloudflare;

@@ -95,9 +95,20 @@ describe('cutover --dry-run', () => {
     const bytes = new TextEncoder().encode('uploaded since the copy');
     const meta = { contentType: 'audio/wav', cacheControl: null, custom: {} };
     await providers.legacyStore.put('uploads/since-the-copy.wav', bytes, bytes.byteLength, meta);
+    // And a delete that it has to carry over: what the copy verified tells that R2's object is the same one.
+    await providers.legacyStore.delete('library/two.wav');
     const cutover = only(plan, ['cutover.worker', 'cutover.dns']);
     const begun = cloud.effects.length;
-    const { calls } = await callsOf(cutover, { config, providers, rollout: 'small-rollout', history: journal.events });
+    const { calls } = await callsOf(cutover, {
+      config,
+      providers,
+      rollout: 'small-rollout',
+      history: journal.events,
+      evidenceFolder: folder,
+    });
+    expect(calls).toContainEqual(
+      expect.objectContaining({ method: 'DELETE', path: expect.stringContaining('two.wav') }),
+    );
     expect(cloud.effects.length).toBe(begun);
     expect(calls.length).toBeGreaterThan(3);
 
