@@ -203,3 +203,18 @@ it.each([
   expect(code).toBe(2);
   expect(err).toContain(says);
 });
+
+it.each([[[]], [['--dry-run']]])(
+  'a time after the mirror has ended is refused with exit code 2 (%j)',
+  async (how) => {
+    const pool = new Pool({ connectionString: server.url('rollouts') });
+    const journal = openJournal(pool, 'small-20260601-100000', (value) => value);
+    const rested = { copied: 0, deleted: 0, kept: 0, unproven: 0, lagSeconds: 0 };
+    await journal.append({ kind: 'mirror.rested', data: rested }, { phase: null });
+    await pool.end();
+    const { code, err } = await rollback('--to', new Date().toISOString(), ...how);
+    expect(code).toBe(2);
+    expect(err).toContain('the mirror keeps versions until the watch or a rollback is over, which was 20');
+  },
+  180_000,
+);

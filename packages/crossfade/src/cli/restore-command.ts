@@ -16,6 +16,7 @@ import type { CommandFlags } from './main.ts';
 import { openProviders, openRollout } from './open-rollout.ts';
 import { handWork } from './outcome.ts';
 import { restoreTime } from './restore-time.ts';
+import { withJournal } from './rollout-journal.ts';
 import { createTerminalView } from './terminal-view.ts';
 import { UserError } from './user-error.ts';
 
@@ -36,7 +37,10 @@ export async function restoreCommand(to: string, flags: CommandFlags): Promise<n
   try {
     await demandBackup(config, providers, toMs, signal);
     const isThere = beside === null || (await providers.cloudflare.getBucket(beside)) !== null;
-    if (flags['dry-run'] === true) return await dryRun(flags, config, providers, point, { beside, isThere, signal });
+    if (flags['dry-run'] === true) {
+      await withJournal(flags, async ({ journal }) => demandKept(await journal.read(), toMs));
+      return await dryRun(flags, config, providers, point, { beside, isThere, signal });
+    }
     if (beside !== null && !isThere) await providers.cloudflare.createBucket(beside);
     return await restoreInRollout(flags, point, signal);
   } finally {
