@@ -38,6 +38,7 @@ interface Production {
   readonly cloud: SmallCloud;
   readonly providers: Providers;
   readonly journal: SmallJournal;
+  tell(type: 'put' | 'delete', key: string): Promise<void>;
   put(key: string, text: string, told?: boolean): Promise<void>;
   remove(key: string, told?: boolean): Promise<void>;
   inLegacy(key: string): Promise<string | null>;
@@ -64,6 +65,7 @@ async function production(): Promise<Production> {
     cloud,
     providers,
     journal,
+    tell: send,
     async put(key, text, told = true) {
       await providers.r2.production.put(key, Buffer.from(text), Buffer.byteLength(text), META);
       if (told) await send('put', key);
@@ -214,14 +216,28 @@ describe('a rollback', () => {
   it('loses no upload that the new version was still writing when it was taken back', async () => {
     const world = await production();
     const { record } = world.journal;
+    const { legacyStore, r2 } = world.providers;
     let written: Promise<void> | null = null;
     world.journal.record = (entry, phase) => {
       if (entry.kind === 'compensation.finished' && entry.subject === 'rollback.mirror')
-        written = world.put('uploads/late.wav', 'written when the mirror had come to rest');
+        written = (async () => {
+          await world.put('uploads/late.wav', 'written when the mirror had come to rest');
+          // The old app deletes what it has again, of which an event comes a second time.
+          await legacyStore.delete('uploads/new.wav');
+          await world.tell('put', 'uploads/new.wav');
+        })();
       return record(entry, phase);
     };
+    // That one was there a while before it was taken back.
+    const head: typeof r2.production.head = async (key) => {
+      const found = await r2.production.head(key);
+      const before = new Date(Date.now() - 60_000).toISOString();
+      return found !== null && key === 'uploads/new.wav' ? { ...found, lastModified: before } : found;
+    };
+    Object.assign(world.providers, { r2: { ...r2, production: { ...r2.production, head } } });
     expect(await world.walk(() => world.put('uploads/new.wav', 'uploaded'), true)).toBe('rolled-back');
     await written;
+    expect(await world.inLegacy('uploads/new.wav')).toBeNull();
     expect(await world.inLegacy('uploads/late.wav')).toBe('written when the mirror had come to rest');
     const last = world.journal.events.findLast((one) => one.kind === 'mirror.rested');
     expect(last?.data).toMatchObject({ copied: 2, lagSeconds: 0 });

@@ -11,6 +11,8 @@ export interface OpenMirrorOptions {
   /** Told of each event before it is acknowledged; who keeps versions when absent. */
   readonly onEvent?: ((event: MediaEvent) => Promise<void>) | undefined;
   readonly isStopping?: () => boolean;
+  /** Of what R2 held by then, epoch ms, legacy lacks only what was deleted there since. */
+  readonly settledUntil?: number | null;
 }
 
 /** As many as the vendor hands out at once. */
@@ -23,7 +25,7 @@ const MANIFESTS = ['copy', 'catch-up', 'last-catch-up'].map((pass) => `transfer/
 /** Production's mirror: its queue, its stores, and what this rollout has seen so far. */
 export async function openMirror(
   context: RolloutContext,
-  { onEvent, isStopping }: OpenMirrorOptions = {},
+  { onEvent, isStopping, settledUntil = null }: OpenMirrorOptions = {},
 ): Promise<Mirror & { close(): Promise<void> }> {
   const { providers, config, signal } = context;
   const seen = await openEvidence(context);
@@ -42,7 +44,7 @@ export async function openMirror(
     },
     async stores() {
       switchedAt ??= await switchTime(context);
-      return { r2: providers.r2.production, legacy: providers.legacyStore, switchedAt, signal };
+      return { r2: providers.r2.production, legacy: providers.legacyStore, switchedAt, settledUntil, signal };
     },
   });
   return { ...mirror, close: () => seen.close() };

@@ -2,16 +2,17 @@ import type { ObjectStore } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import type { RollbackStep } from '../../rollout/plan.ts';
-import { pause } from '../../rollout/pause.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { restoreTo, type RestoreOptions, type RestoreResult } from '../../transfer/backup/restore.ts';
 import type { SweepResult } from '../../transfer/mirror/sweep.ts';
-import { mirrorEnded, mirrorRested } from '../mirror/mirror-ended.ts';
+import { mirrorEnded } from '../mirror/mirror-ended.ts';
 import { openMirror, switchTime } from '../mirror/open-mirror.ts';
 import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
 
 /** A message that is leased to a process that died comes again by then; so much longer is waited for it, ms. */
 const LEASE_MARGIN_MS = 2000;
+export const drainPatienceMs = ({ config }: RolloutContext): number =>
+  config.transfer.mirror.visibilityMs + LEASE_MARGIN_MS;
 const MOST_NAMED = 20;
 
 /**
@@ -19,41 +20,15 @@ const MOST_NAMED = 20;
  * and delete that production made since the switch is in legacy. Its rows have their public URL by trigger.
  */
 export function mirrorBack(): RollbackStep {
-  return restingStep('rollback.mirror', 'Uploads and deletes made since the switch mirrored back to legacy');
-}
-
-/**
- * Last of all once more: a request that the new version had begun when it was taken back may still write to R2 after the
- * mirror came to rest. Nobody can see such a request from outside, so it is given as long as the config says.
- */
-export function lateWritesBack(): RollbackStep {
-  const title = 'Uploads that were under way when the Worker went back mirrored to legacy';
-  return restingStep('rollback.lateWrites', title, waitForLateWrites);
-}
-
-async function waitForLateWrites(context: RolloutContext): Promise<void> {
-  const back = (await context.history()).findLast(
-    (event) => event.kind === 'compensation.finished' && event.subject === 'rollback.worker',
-  );
-  const since = back === undefined ? Date.now() : Date.parse(back.at);
-  await pause(Math.max(0, since + context.config.transfer.mirror.lateWritesMs - Date.now()), context.signal);
-}
-
-function restingStep(id: string, title: string, before?: (context: RolloutContext) => Promise<void>): RollbackStep {
   /** By the sweep of the latest attempt, which is verified right after it. */
   let kept: ReadonlySet<string> = new Set();
   return {
-    id,
-    title,
-    async byHand({ config }) {
-      const { worker, supabase } = config.environments.production;
-      const [from, to] = [`r2:${worker.bucket}`, `supabase:${supabase.bucket}`];
-      return `rclone copy --update --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
-    },
+    id: 'rollback.mirror',
+    title: 'Uploads and deletes made since the switch mirrored back to legacy',
+    byHand: copyByHand,
     async run(context) {
       // Before the switch nobody wrote to R2, and what it lacks is the copy's affair.
       if ((await switchTime(context)) === null) return { switched: false };
-      await before?.(context);
       const rested = await comeToRest(context);
       kept = new Set(rested.kept);
       const { keys, copied, deleted, unproven } = rested;
@@ -70,12 +45,19 @@ function restingStep(id: string, title: string, before?: (context: RolloutContex
   };
 }
 
+/** What a person copies where the mirror could not. */
+export async function copyByHand({ config }: RolloutContext): Promise<string> {
+  const { worker, supabase } = config.environments.production;
+  const [from, to] = [`r2:${worker.bucket}`, `supabase:${supabase.bucket}`];
+  return `rclone copy --update --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
+}
+
 /** @throws Error with the keys that could not be brought in step, or why the queue could not be drained */
 async function comeToRest(context: RolloutContext): Promise<SweepResult> {
   const mirror = await openMirror(context);
   try {
     // The sweep finds what a queue that does not answer holds back; only then is it told.
-    const undrained = await mirror.drain(context.config.transfer.mirror.visibilityMs + LEASE_MARGIN_MS).then(
+    const undrained = await mirror.drain(drainPatienceMs(context)).then(
       () => null,
       (error: unknown) => errorText(error),
     );
@@ -83,24 +65,20 @@ async function comeToRest(context: RolloutContext): Promise<SweepResult> {
     const { kept, unproven } = swept;
     const { lagSeconds, copied, deleted, failing } = mirror.state();
     await context.keep('rollback/mirror.json', JSON.stringify({ ...swept, lagSeconds, failing, undrained }, null, 2));
-    const before = mirrorRested(await context.history());
-    const data = {
-      copied: copied + (before?.copied ?? 0),
-      deleted: deleted + (before?.deleted ?? 0),
-      kept: kept.length,
-      unproven: unproven.length,
-      lagSeconds,
-    };
+    const data = { copied, deleted, kept: kept.length, unproven: unproven.length, lagSeconds };
     await context.record({ kind: 'mirror.rested', data, subject: 'mirror' });
     if (undrained !== null) throw new Error(`the queue of media events could not be drained: ${undrained}`);
-    if (failing.length > 0) {
-      const named = failing.map(({ key, reason }) => `${key} (${reason})`).join(', ');
-      throw new Error(`not in legacy yet: ${named}`);
-    }
+    expectNoneFailing(failing);
     return swept;
   } finally {
     await mirror.close();
   }
+}
+
+/** @throws Error that names what the mirror could not bring in step */
+export function expectNoneFailing(failing: readonly { readonly key: string; readonly reason: string }[]): void {
+  if (failing.length === 0) return;
+  throw new Error(`not in legacy yet: ${failing.map(({ key, reason }) => `${key} (${reason})`).join(', ')}`);
 }
 
 /** R2 holds again what legacy holds: what is missing there or differs is copied anew, and all of it verified. */
@@ -165,7 +143,7 @@ async function readWaitingEvents(context: RolloutContext): Promise<void> {
   if (!isDue) return;
   const mirror = await openMirror(context);
   try {
-    await mirror.drain(context.config.transfer.mirror.visibilityMs + LEASE_MARGIN_MS);
+    await mirror.drain(drainPatienceMs(context));
   } finally {
     await mirror.close();
   }

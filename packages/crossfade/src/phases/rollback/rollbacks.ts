@@ -1,8 +1,9 @@
 import type { Rollback, RolloutPlan } from '../../rollout/plan.ts';
 import type { RestoreResult } from '../../transfer/backup/restore.ts';
 import { databaseBack, frontendBack } from './app-back.ts';
-import { lateWritesBack, mirrorBack, restoreData, restorePoint, type RestorePoint } from './data-back.ts';
+import { mirrorBack, restoreData, restorePoint, type RestorePoint } from './data-back.ts';
 import { dnsBack } from './dns-back.ts';
+import { lateWritesBack } from './late-writes.ts';
 import { prove, servedAgain } from './served-again.ts';
 import { workerBack } from './worker-back.ts';
 

@@ -10,6 +10,11 @@ export interface MirrorStores {
   readonly legacy: ObjectStore;
   /** When production began to write to R2, epoch ms; `null` before. What R2 held by then are copies of legacy's. */
   readonly switchedAt: number | null;
+  /**
+   * What R2 held by then was in legacy once, epoch ms: what legacy lacks of it was deleted there since. Absent while
+   * production alone is written to.
+   */
+  readonly settledUntil?: number | null;
   readonly signal: AbortSignal;
 }
 
@@ -98,7 +103,7 @@ async function decideAbsent(
 }
 
 async function decidePresent(
-  { r2, legacy, switchedAt, signal }: MirrorStores,
+  { r2, legacy, switchedAt, settledUntil, signal }: MirrorStores,
   source: Head,
   target: Head | null,
   { wasCopied, putAt }: KeyEvidence,
@@ -106,7 +111,7 @@ async function decidePresent(
   const written = Date.parse(source.lastModified);
   const isCopy = wasCopied && putAt === null && (switchedAt === null || written < switchedAt);
   // Legacy has deleted the original since, past the Worker: bringing it back would undo that.
-  if (target === null) return isCopy ? 'kept' : 'copy';
+  if (target === null) return isCopy || written < (settledUntil ?? -Infinity) ? 'kept' : 'copy';
   const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
   if (equal) return 'in step';
   if (isMirrored(target.meta)) return 'copy';
