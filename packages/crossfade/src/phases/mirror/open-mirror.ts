@@ -5,14 +5,15 @@ import { versionKeeper } from '../../transfer/backup/keep-versions.ts';
 import type { EventQueue } from '../../transfer/mirror/apply-events.ts';
 import type { MediaEvent } from '../../transfer/mirror/media-event.ts';
 import { createMirror, type Mirror } from '../../transfer/mirror/mirror.ts';
+import type { SettledObjects } from '../../transfer/mirror/settle-key.ts';
 import { openSeenEvents, type SeenEvents } from '../../transfer/mirror/seen-events.ts';
 
 export interface OpenMirrorOptions {
   /** Told of each event before it is acknowledged; who keeps versions when absent. */
   readonly onEvent?: ((event: MediaEvent) => Promise<void>) | undefined;
   readonly isStopping?: () => boolean;
-  /** Of what R2 held by then, epoch ms, legacy lacks only what was deleted there since. */
-  readonly settledUntil?: number | null;
+  /** Of this legacy lacks only what was deleted there since. */
+  readonly settled?: SettledObjects | null;
 }
 
 /** As many as the vendor hands out at once. */
@@ -25,7 +26,7 @@ const MANIFESTS = ['copy', 'catch-up', 'last-catch-up'].map((pass) => `transfer/
 /** Production's mirror: its queue, its stores, and what this rollout has seen so far. */
 export async function openMirror(
   context: RolloutContext,
-  { onEvent, isStopping, settledUntil = null }: OpenMirrorOptions = {},
+  { onEvent, isStopping, settled = null }: OpenMirrorOptions = {},
 ): Promise<Mirror & { close(): Promise<void> }> {
   const { providers, config, signal } = context;
   const seen = await openEvidence(context);
@@ -44,7 +45,7 @@ export async function openMirror(
     },
     async stores() {
       switchedAt ??= await switchTime(context);
-      return { r2: providers.r2.production, legacy: providers.legacyStore, switchedAt, settledUntil, signal };
+      return { r2: providers.r2.production, legacy: providers.legacyStore, switchedAt, settled, signal };
     },
   });
   return { ...mirror, close: () => seen.close() };

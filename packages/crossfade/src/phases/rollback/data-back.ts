@@ -7,6 +7,7 @@ import { restoreTo, type RestoreOptions, type RestoreResult } from '../../transf
 import type { SweepResult } from '../../transfer/mirror/sweep.ts';
 import { mirrorEnded } from '../mirror/mirror-ended.ts';
 import { openMirror, switchTime } from '../mirror/open-mirror.ts';
+import { recentObjects, SETTLED_OBJECTS } from './settled-objects.ts';
 import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
 
 /** A message that is leased to a process that died comes again by then; so much longer is waited for it, ms. */
@@ -61,7 +62,8 @@ async function comeToRest(context: RolloutContext): Promise<SweepResult> {
       () => null,
       (error: unknown) => errorText(error),
     );
-    const swept = await mirror.sweep({ settledBefore: null });
+    const recent = recentObjects(Date.now());
+    const swept = await mirror.sweep({ settledBefore: null, onListed: recent.note });
     const { kept, unproven } = swept;
     const { lagSeconds, copied, deleted, failing } = mirror.state();
     await context.keep('rollback/mirror.json', JSON.stringify({ ...swept, lagSeconds, failing, undrained }, null, 2));
@@ -69,6 +71,7 @@ async function comeToRest(context: RolloutContext): Promise<SweepResult> {
     await context.record({ kind: 'mirror.rested', data, subject: 'mirror' });
     if (undrained !== null) throw new Error(`the queue of media events could not be drained: ${undrained}`);
     expectNoneFailing(failing);
+    await context.keep(SETTLED_OBJECTS, JSON.stringify(recent.objects()));
     return swept;
   } finally {
     await mirror.close();

@@ -1,5 +1,4 @@
 import type { RolloutContext } from '../../rollout/context.ts';
-import type { JournalEvent } from '../../rollout/journal-event.ts';
 import { pause } from '../../rollout/pause.ts';
 import type { RollbackStep } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
@@ -7,9 +6,7 @@ import type { Mirror } from '../../transfer/mirror/mirror.ts';
 import { mirrorRested } from '../mirror/mirror-ended.ts';
 import { openMirror, switchTime } from '../mirror/open-mirror.ts';
 import { copyByHand, drainPatienceMs, expectNoneFailing } from './data-back.ts';
-
-/** Clocks of ours and R2's may differ by so much, ms. */
-const CLOCKS_MS = 5000;
+import { readSettled } from './settled-objects.ts';
 
 /**
  * Last of all once more: a request that the new version had begun when it was taken back may still write to R2 after the
@@ -63,19 +60,10 @@ async function withLateMirror<Answer>(
   context: RolloutContext,
   use: (mirror: Mirror) => Promise<Answer>,
 ): Promise<Answer> {
-  const mirror = await openMirror(context, { settledUntil: settledUntil(await context.history()) });
+  const mirror = await openMirror(context, { settled: await readSettled(context) });
   try {
     return await use(mirror);
   } finally {
     await mirror.close();
   }
-}
-
-/** What R2 held by then is in legacy, epoch ms; `null` where the mirror did not come to rest. */
-function settledUntil(history: readonly JournalEvent[]): number | null {
-  const last = (kind: JournalEvent['kind']): JournalEvent | undefined =>
-    history.findLast((event) => event.kind === kind && event.subject === 'rollback.mirror');
-  const [begun, ended] = [last('compensation.started'), last('compensation.finished')];
-  if (begun === undefined || ended === undefined || ended.seq < begun.seq) return null;
-  return Date.parse(begun.at) - CLOCKS_MS;
 }

@@ -2,7 +2,7 @@ import { errorText } from '../../rollout/error-text.ts';
 import { applyEvents, type AppliedBatch, type ApplyOptions } from './apply-events.ts';
 import { createKeyTurns } from './key-turns.ts';
 import { createMirrorTally, type MirrorState } from './mirror-tally.ts';
-import { sweep, type SweepResult } from './sweep.ts';
+import { sweep, type SweepOptions, type SweepResult } from './sweep.ts';
 
 export interface Mirror {
   /** Pulls and applies one batch. Throws what the queue answers; the lag tells of it. */
@@ -13,7 +13,7 @@ export interface Mirror {
    */
   drain(idleMs: number): Promise<void>;
   /** Compares all that both sides list. Throws what a listing answers; the lag tells of it. */
-  sweep(options: { readonly settledBefore: number | null }): Promise<SweepResult>;
+  sweep(options: Pick<SweepOptions, 'settledBefore' | 'onListed'>): Promise<SweepResult>;
   state(): MirrorState;
 }
 
@@ -64,10 +64,10 @@ export function createMirror(options: MirrorOptions): Mirror {
         await new Promise((resolve) => setTimeout(resolve, DRAIN_PAUSE_MS));
       }
     },
-    async sweep({ settledBefore }) {
+    async sweep(how) {
       try {
         const { seen, concurrency } = options;
-        const result = await sweep({ stores: await options.stores(), seen, turns, concurrency, settledBefore });
+        const result = await sweep({ stores: await options.stores(), seen, turns, concurrency, ...how });
         tally.swept(result);
         return result;
       } catch (error) {

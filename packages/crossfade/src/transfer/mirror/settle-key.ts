@@ -10,12 +10,17 @@ export interface MirrorStores {
   readonly legacy: ObjectStore;
   /** When production began to write to R2, epoch ms; `null` before. What R2 held by then are copies of legacy's. */
   readonly switchedAt: number | null;
-  /**
-   * What R2 held by then was in legacy once, epoch ms: what legacy lacks of it was deleted there since. Absent while
-   * production alone is written to.
-   */
-  readonly settledUntil?: number | null;
+  /** What was in legacy once: what legacy lacks of it was deleted there since. Absent while production alone is written to. */
+  readonly settled?: SettledObjects | null;
   readonly signal: AbortSignal;
+}
+
+/** What R2 held when the mirror had come to rest. */
+export interface SettledObjects {
+  /** Whatever R2 wrote before, epoch ms. */
+  readonly before: number;
+  /** ETags of what it wrote since, by key: no two clocks have to agree about a moment. */
+  readonly since: ReadonlyMap<string, string>;
 }
 
 /** What is known of a key besides what the stores hold now. Times in epoch ms; `null` when no event says so. */
@@ -103,7 +108,7 @@ async function decideAbsent(
 }
 
 async function decidePresent(
-  { r2, legacy, switchedAt, settledUntil, signal }: MirrorStores,
+  { r2, legacy, switchedAt, settled, signal }: MirrorStores,
   source: Head,
   target: Head | null,
   { wasCopied, putAt }: KeyEvidence,
@@ -111,7 +116,8 @@ async function decidePresent(
   const written = Date.parse(source.lastModified);
   const isCopy = wasCopied && putAt === null && (switchedAt === null || written < switchedAt);
   // Legacy has deleted the original since, past the Worker: bringing it back would undo that.
-  if (target === null) return isCopy || written < (settledUntil ?? -Infinity) ? 'kept' : 'copy';
+  const wasSettled = settled != null && (written < settled.before || settled.since.get(source.key) === source.etag);
+  if (target === null) return isCopy || wasSettled ? 'kept' : 'copy';
   const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
   if (equal) return 'in step';
   if (isMirrored(target.meta)) return 'copy';

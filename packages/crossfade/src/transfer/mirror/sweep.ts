@@ -18,6 +18,8 @@ export interface SweepOptions {
    * and are not read again. `null` reads them.
    */
   readonly settledBefore: number | null;
+  /** Told of each object of R2's listing, before it is looked at. */
+  readonly onListed?: ((object: ObjectHead) => void) | undefined;
 }
 
 export interface SweepResult {
@@ -67,6 +69,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     for await (const pair of mergeListings(stores.r2.list(), stores.legacy.list())) {
       stores.signal.throwIfAborted();
       keys++;
+      if (pair.from !== null) options.onListed?.(pair.from);
       if (isInStep(pair, options)) continue;
       if (!doesPastDecide(pair, stores.switchedAt)) yield pair;
       else if (pastDecides.length < MOST_LOOKED_UP) pastDecides.push(pair);
