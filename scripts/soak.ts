@@ -2,10 +2,9 @@
 // rounds until the audience has made so many requests. Not one may fail that no scenario planted, and each scenario must
 // end as expected every time: none of them may lose an upload, an overwrite or a delete.
 //
-// What it costs on two cores of its own: a scenario about 90 s, so the other eleven take about 17 minutes. A world for
-// the seeds takes about a minute, a seed about a minute more: 21 for twenty. That is 38 minutes. A seed makes some 20,000
-// requests at this rate and these pieces, so twenty of them 400,000; a rehearsal is reckoned at as many, though it ends
-// sooner in some scenarios: half of that from each of the other eleven is enough.
+// What it costs on two slower cores, with a test run of the lowest priority beside it: the other eleven scenarios 20 to
+// 21 minutes, a world for the seeds one and a half, a seed 70 to 75 s. That is 45 to 47 minutes. The eleven make about
+// 200,000 requests, a seed 19,000.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
