@@ -225,15 +225,24 @@ describe('a rollback', () => {
           // The old app deletes what it has again, of which an event comes a second time.
           await legacyStore.delete('uploads/new.wav');
           await world.tell('put', 'uploads/new.wav');
+          // And writes over another, which keeps the mark that the mirror left on it.
+          const meta = (await legacyStore.head('uploads/over.wav'))?.meta ?? META;
+          await legacyStore.put('uploads/over.wav', Buffer.from('over'), 4, meta);
+          await world.tell('put', 'uploads/over.wav');
         })();
       return record(entry, phase);
     };
-    expect(await world.walk(() => world.put('uploads/new.wav', 'uploaded'), true)).toBe('rolled-back');
+    const uploads = async (): Promise<void> => {
+      await world.put('uploads/new.wav', 'uploaded');
+      await world.put('uploads/over.wav', 'uploaded');
+    };
+    expect(await world.walk(uploads, true)).toBe('rolled-back');
     await written;
     expect(await world.inLegacy('uploads/new.wav')).toBeNull();
+    expect(await world.inLegacy('uploads/over.wav')).toBe('over');
     expect(await world.inLegacy('uploads/late.wav')).toBe('written when the mirror had come to rest');
     const last = world.journal.events.findLast((one) => one.kind === 'mirror.rested');
-    expect(last?.data).toMatchObject({ copied: 2, lagSeconds: 0 });
+    expect(last?.data).toMatchObject({ copied: 3, lagSeconds: 0 });
   });
 
   it('says which object legacy does not take, and is not complete', async () => {

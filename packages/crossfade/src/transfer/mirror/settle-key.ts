@@ -120,6 +120,8 @@ async function decidePresent(
   if (target === null) return isCopy || wasSettled ? 'kept' : 'copy';
   const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
   if (equal) return 'in step';
+  // Legacy had this version: what it has instead was written over it since, whatever mark it bears.
+  if (wasSettled) return 'kept';
   if (isMirrored(target.meta)) return 'copy';
   // Of a copy that differs from its original, the original is right; of two uploads, the newer one.
   if (isCopy) return 'kept';
