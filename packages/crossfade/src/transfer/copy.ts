@@ -86,7 +86,8 @@ export function needOf(from: ObjectHead, to: ObjectHead | null, keepNewer = fals
 
 /**
  * Copies what the target lacks or has otherwise. Listings are walked page by page, so that memory stays flat, and long
- * ones in ranges at once, where both stores can: objects come in no order. Running it again copies only what is still missing. One object's failure stops no other: it is in `failed`.
+ * ones in ranges at once, where both stores can: objects come in no order. Running it again copies only what is still
+ * missing. One object's failure stops no other: it is in `failed`.
  * @throws the signal's reason when that fires, `ProviderError` when a listing cannot be read, and `TransferStopped`
  * when no other object would fare better
  */

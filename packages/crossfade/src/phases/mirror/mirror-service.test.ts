@@ -16,9 +16,12 @@ import { walkRollout, type Walk } from '../../engine/walk.ts';
 import { createProviders } from '../../providers/create-providers.ts';
 import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
 import type { Providers } from '../../providers/providers.ts';
+import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { mirrorBack } from '../rollback/data-back.ts';
+import { lateWritesBack } from '../rollback/late-writes.ts';
 import { createMirrorService } from './mirror-service.ts';
 
 const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
@@ -42,6 +45,7 @@ interface Production {
   put(key: string, text: string, told?: boolean): Promise<void>;
   remove(key: string, told?: boolean): Promise<void>;
   inLegacy(key: string): Promise<string | null>;
+  context(): RolloutContext;
   /** The walk to the switch; `last` is done at its end, and then something is found wrong if `fails`. */
   walk(last: () => Promise<void>, fails: boolean, more?: Partial<Walk>): Promise<string>;
 }
@@ -58,6 +62,7 @@ async function production(): Promise<Production> {
   const providers = createProviders(config, { audience: smallAudience(config, createDnsProvider(config.dns)) });
   onTestFinished(() => providers.close());
   const journal = createSmallJournal();
+  const place = await mkdtemp(join(folder, 'evidence-'));
   let events = 0;
   const send = (type: 'put' | 'delete', key: string): Promise<void> =>
     cloud.sendEvent({ id: `e${++events}`, type, key, size: null, etag: null, at: new Date().toISOString() });
@@ -81,6 +86,8 @@ async function production(): Promise<Production> {
       for await (const chunk of opened.body) chunks.push(Buffer.from(chunk));
       return Buffer.concat(chunks).toString();
     },
+    context: () =>
+      smallWalk({ config, providers, journal, folder: place }).contextFor('cutover.dns', new AbortController().signal),
     async walk(lastly, fails, more = {}) {
       const last: Check = {
         id: 'last',
@@ -91,7 +98,6 @@ async function production(): Promise<Production> {
           return verdict(!fails, { summary: 'planted', measured: fails, expected: false });
         },
       };
-      const place = await mkdtemp(join(folder, 'evidence-'));
       const walk = smallWalk({ config, providers, journal, folder: place, plan: smallPlan(config, last) });
       return (await walkRollout({ ...walk, ...more })).outcome;
     },
@@ -243,6 +249,30 @@ describe('a rollback', () => {
     expect(await world.inLegacy('uploads/late.wav')).toBe('written when the mirror had come to rest');
     const last = world.journal.events.findLast((one) => one.kind === 'mirror.rested');
     expect(last?.data).toMatchObject({ copied: 3, lagSeconds: 0 });
+  });
+
+  it('brings nothing back that legacy has deleted since when it is run again', async () => {
+    const world = await production();
+    expect(await world.walk(() => world.put('uploads/new.wav', 'uploaded'), true)).toBe('rolled-back');
+    // Incomplete, it would be begun by hand again.
+    const whole = world.journal.events.findIndex((one) => one.kind === 'rollback.finished');
+    world.journal.events.splice(whole, 1);
+    await world.providers.legacyStore.delete('uploads/new.wav');
+    const step = mirrorBack();
+    expect(await step.run(world.context())).toMatchObject({ copied: 0, kept: 1 });
+    expect((await step.verify(world.context())).status).toBe('pass');
+    expect(await world.inLegacy('uploads/new.wav')).toBeNull();
+  });
+
+  it('does not take late writes for done while one still comes', async () => {
+    const world = await production();
+    const statuses: string[] = [];
+    const lastly = async (): Promise<void> => {
+      await world.put('uploads/late.wav', 'late');
+      for (let look = 0; look < 2; look++) statuses.push((await lateWritesBack().verify(world.context())).status);
+    };
+    expect(await world.walk(lastly, false)).toBe('completed');
+    expect(statuses).toEqual(['fail', 'pass']);
   });
 
   it('says which object legacy does not take, and is not complete', async () => {

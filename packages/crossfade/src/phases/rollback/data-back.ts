@@ -7,7 +7,7 @@ import { restoreTo, type RestoreOptions, type RestoreResult } from '../../transf
 import type { SweepResult } from '../../transfer/mirror/sweep.ts';
 import { mirrorEnded } from '../mirror/mirror-ended.ts';
 import { openMirror, switchTime } from '../mirror/open-mirror.ts';
-import { recentObjects, SETTLED_OBJECTS } from './settled-objects.ts';
+import { readSettled, recentObjects, SETTLED_OBJECTS } from './settled-objects.ts';
 import { copyToR2, missingInLegacy, verifyInR2 } from '../transfer-pass.ts';
 
 /** A message that is leased to a process that died comes again by then; so much longer is waited for it, ms. */
@@ -26,7 +26,11 @@ export function mirrorBack(): RollbackStep {
   return {
     id: 'rollback.mirror',
     title: 'Uploads and deletes made since the switch mirrored back to legacy',
-    byHand: copyByHand,
+    async byHand({ config }) {
+      const { worker, supabase } = config.environments.production;
+      const [from, to] = [`r2:${worker.bucket}`, `supabase:${supabase.bucket}`];
+      return `rclone copy --update --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
+    },
     async run(context) {
       // Before the switch nobody wrote to R2, and what it lacks is the copy's affair.
       if ((await switchTime(context)) === null) return { switched: false };
@@ -46,16 +50,10 @@ export function mirrorBack(): RollbackStep {
   };
 }
 
-/** What a person copies where the mirror could not. */
-export async function copyByHand({ config }: RolloutContext): Promise<string> {
-  const { worker, supabase } = config.environments.production;
-  const [from, to] = [`r2:${worker.bucket}`, `supabase:${supabase.bucket}`];
-  return `rclone copy --update --checksum ${from} ${to} && rclone check --one-way ${from} ${to}`;
-}
-
 /** @throws Error with the keys that could not be brought in step, or why the queue could not be drained */
 async function comeToRest(context: RolloutContext): Promise<SweepResult> {
-  const mirror = await openMirror(context);
+  // A rollback that is run again finds legacy written to.
+  const mirror = await openMirror(context, { settled: await readSettled(context) });
   try {
     // The sweep finds what a queue that does not answer holds back; only then is it told.
     const undrained = await mirror.drain(drainPatienceMs(context)).then(

@@ -5,7 +5,7 @@ import { verdict } from '../../rollout/verdict.ts';
 import type { Mirror } from '../../transfer/mirror/mirror.ts';
 import { mirrorRested } from '../mirror/mirror-ended.ts';
 import { openMirror, switchTime } from '../mirror/open-mirror.ts';
-import { copyByHand, drainPatienceMs, expectNoneFailing } from './data-back.ts';
+import { drainPatienceMs, expectNoneFailing } from './data-back.ts';
 import { readSettled } from './settled-objects.ts';
 
 /**
@@ -17,7 +17,11 @@ export function lateWritesBack(): RollbackStep {
   return {
     id: 'rollback.lateWrites',
     title: 'Uploads that were under way when the Worker went back mirrored to legacy',
-    byHand: copyByHand,
+    // Never the whole bucket: it would bring back what was deleted in legacy since.
+    async byHand({ config }) {
+      const { worker, supabase } = config.environments.production;
+      return `for each KEY that is named: rclone copyto r2:${worker.bucket}/KEY supabase:${supabase.bucket}/KEY`;
+    },
     async run(context) {
       if ((await switchTime(context)) === null) return { switched: false };
       await waitForLateWrites(context);

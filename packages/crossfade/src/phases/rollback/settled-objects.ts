@@ -24,12 +24,15 @@ export function recentObjects(now: number): { note: (object: ObjectHead) => void
   };
 }
 
-/** What was settled when the mirror came to rest in this rollback; `null` when it did not. */
+/**
+ * What was settled when the mirror came to rest since production was switched, in this rollback or in one before it that
+ * was not complete; `null` when it never did. Legacy is written to since then.
+ */
 export async function readSettled(context: RolloutContext): Promise<SettledObjects | null> {
   const history = await context.history();
-  const decided = history.findLast((event) => event.kind === 'rollback.decided')?.seq ?? 0;
+  const switched = history.findLast((one) => one.kind === 'step.started' && one.subject === 'dns.switch')?.seq ?? 0;
   const rested = history.some(
-    (event) => event.kind === 'compensation.finished' && event.subject === 'rollback.mirror' && event.seq > decided,
+    (one) => one.kind === 'compensation.finished' && one.subject === 'rollback.mirror' && one.seq > switched,
   );
   if (!rested) return null;
   const { before, since } = v.parse(kept, JSON.parse(await readFile(await context.placeFor(SETTLED_OBJECTS), 'utf8')));
