@@ -32,6 +32,12 @@ describe('the ending of a scenario', () => {
     ['nothing on stage', { notes: ['aborted'] }, 3, /did not happen on stage/],
     ['no audience', { traffic: { requests: 0, failed: 0, reasons: [] } }, 3, /nobody/],
     ['a failure that nobody planted', { traffic: { requests: 9, failed: 13, reasons: [planted] } }, 3, /^1 requests/],
+    [
+      'a failure that nobody planted, with its reason',
+      { traffic: { requests: 9, failed: 13, reasons: [planted, { reason: 'HTTP 404', count: 1, planted: false }] } },
+      3,
+      /^1 requests failed that nobody planted: HTTP 404 \(1\)$/,
+    ],
     ['a lost upload', { rollback: { ...rollback, lostUploads: 1 } }, 3, /uploads lost: 1/],
     ['uncounted uploads', { rollback: { ...rollback, lostUploads: null } }, 3, /uploads lost: unknown/],
     ['a lost delete', { rollback: { ...rollback, lostDeletes: 1 } }, 3, /deletes lost: 1/],

@@ -23,6 +23,12 @@ export function unplantedFailures({ failed, reasons }: Counted): number {
   return failed - reasons.reduce((sum, one) => sum + (one.planted ? one.count : 0), 0);
 }
 
+/** Why they failed, as far as the audience can tell. */
+function namesOf({ reasons }: Counted): string {
+  const named = reasons.filter((one) => !one.planted).map(({ reason, count }) => `${reason} (${count})`);
+  return named.length === 0 ? '' : `: ${named.join('; ')}`;
+}
+
 /** In which ways a story ended otherwise than it must; an empty list is an ending as expected. */
 export function judgeEnding(
   { expected }: Pick<Scenario, 'expected'>,
@@ -42,7 +48,7 @@ export function judgeEnding(
       `it did not happen on stage: ${pattern}`,
     ]),
     [traffic.requests === 0, 'nobody listened'],
-    [unplanted > 0, `${unplanted} requests failed that nobody planted`],
+    [unplanted > 0, `${unplanted} requests failed that nobody planted${namesOf(traffic)}`],
     [!expected.audienceFails && traffic.failed > unplanted, 'planted faults reached the audience'],
     [
       expected.outcome === 'rolled-back' && rollback?.lostUploads !== 0,
