@@ -48,6 +48,8 @@ export interface MediaEvent {
   /** Bytes; `null` for a delete. */
   readonly size: number | null;
   readonly etag: string | null;
+  /** Who did it: the bypass has written to both stores by then, and deleted in both. */
+  readonly build: 'r2' | 'bypass';
   /** ISO time. */
   readonly at: string;
 }

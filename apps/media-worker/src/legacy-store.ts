@@ -1,7 +1,8 @@
 import type { Env } from './env.ts';
-import { credentials, deleteLegacy, objectUrl, openLegacy } from './legacy-object.ts';
+import { credentials, deleteLegacy, openLegacy } from './legacy-object.ts';
 import { ownerOf } from './keys.ts';
 import type { MediaStore, OpenMedia } from './media-store.ts';
+import { putBoth } from './put-both.ts';
 import { openR2 } from './r2-object.ts';
 
 /** Legacy tells times to the second, rounded down: only what is younger by more is surely the later one, ms. */
@@ -26,23 +27,11 @@ export function createLegacyStore(env: Env): MediaStore {
       if (legacy !== null && !(await newerInR2(env, key, legacy))) return legacy;
       return (await openR2(env, key, wanted)) ?? legacy;
     },
-    async put(key, body, size, contentType) {
-      const sized = new FixedLengthStream(size);
-      const [, response] = await Promise.all([
-        body.pipeTo(sized.writable),
-        fetch(objectUrl(env, '', key), {
-          method: 'POST',
-          headers: { ...credentials(env), 'content-type': contentType, 'x-upsert': 'true', 'cache-control': '3600' },
-          body: sized.readable,
-        }),
-      ]);
-      await response.body?.cancel();
-      if (!response.ok) throw new Error(`legacy answered ${response.status}`);
-      return { etag: response.headers.get('etag')?.replaceAll('"', '') ?? '' };
-    },
+    put: (key, body, size, contentType) => putBoth(env, { key, body, size, contentType }),
     async delete(key) {
-      await deleteLegacy(env, key);
+      // In this order for the same reason as a write: the mirror must not find it in R2 once legacy has lost it.
       await env.MEDIA.delete(key);
+      await deleteLegacy(env, key);
     },
     async alive() {
       const response = await fetch(`${env.LEGACY_ORIGIN}/storage/v1/bucket/${env.LEGACY_BUCKET}`, {

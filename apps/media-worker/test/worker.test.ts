@@ -236,11 +236,12 @@ describe('while the migration lasts', () => {
     expect([await worker.inR2(key), await worker.inLegacy(key)]).toEqual([null, null]);
   });
 
-  it('has a bypass that stores in legacy, notes the old URL, and still finds what only R2 has', async () => {
+  it('has a bypass that stores in both, notes the old URL, and still finds what only R2 has', async () => {
     const { pro } = worker.users;
     const key = await worker.upload(pro, tone(300), 'bypass');
     expect(await worker.inLegacy(key)).toEqual(tone(300));
-    expect(await worker.inR2(key)).toBeNull();
+    expect(await worker.inR2(key)).toEqual(tone(300));
+    expect(worker.events.filter((event) => event['key'] === key)).toMatchObject([{ type: 'put', build: 'bypass' }]);
     expect(await worker.query('select file_url from uploads where file_key = $1', [key])).toEqual([
       { file_url: `https://media.example/storage/v1/object/public/media/${key}` },
     ]);

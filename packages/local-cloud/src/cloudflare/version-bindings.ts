@@ -49,7 +49,7 @@ export function sinkWorker(name: string, sinks: Sinks) {
 export function bindingsOf(
   version: RuntimeVersion,
   buckets: ReadonlySet<string>,
-  hyperdriveUrls: ReadonlyMap<string, string>,
+  urlOfHyperdrive: (id: string) => string | undefined,
   sinkName: string,
 ) {
   const bindings: Record<string, string | Record<string, string>> = {};
@@ -73,7 +73,7 @@ export function bindingsOf(
         r2Buckets[binding.name] = { id: binding.bucket_name };
         break;
       case 'hyperdrive': {
-        const url = hyperdriveUrls.get(binding.id);
+        const url = urlOfHyperdrive(binding.id);
         if (url === undefined) throw new Error(`binding ${binding.name}: no Hyperdrive config ${binding.id}`);
         hyperdrives[binding.name] = url;
         break;

@@ -1,6 +1,7 @@
 import { createFaults } from '../faults.ts';
 import { startEdge, type EdgeTables } from './edge.ts';
 import { createLog } from './edge-log.ts';
+import { startHyperdrivePool, type HyperdrivePool } from './hyperdrive-pool.ts';
 import { startInstance } from './miniflare-instance.ts';
 import { startR2Gateway } from './r2-gateway.ts';
 import { bindingsOf, sinkWorker } from './version-bindings.ts';
@@ -36,8 +37,9 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
   const operations = createLog<R2Operation>();
   const buckets = new Set<string>();
   const running: { dispose(): Promise<void> }[] = [];
-  /** Config id → connection string. */
-  const hyperdrives = new Map<string, string>();
+  /** Config id → where its database is, and the connection string that Workers get. */
+  const hyperdrives = new Map<string, { origin: string; url: string }>();
+  const pools: HyperdrivePool[] = [];
   /** Versions that bind a database: they are started anew when it changes. */
   const onDatabases = new Map<string, RuntimeVersion>();
   /** Script → what runs its Durable Objects. */
@@ -58,11 +60,13 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
     return next;
   };
 
+  const urlOfHyperdrive = (id: string): string | undefined => hyperdrives.get(id)?.url;
+
   /** Starts the version's own workerd; from then on requests for it go there. */
   async function start(version: RuntimeVersion): Promise<void> {
     const sinkName = `sink-${version.versionId.slice(0, 8)}`;
     const { mainModule, modules } = version;
-    const bound = bindingsOf(version, buckets, hyperdrives, sinkName);
+    const bound = bindingsOf(version, buckets, urlOfHyperdrive, sinkName);
     const contents = modules[mainModule];
     if (contents === undefined) throw new Error(`the upload has no module ${mainModule}`);
     const others = Object.entries(modules).filter(([path]) => path !== mainModule);
@@ -122,9 +126,12 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
     expireObjects: (bucket, rules, now) => gateway.expire(bucket, rules, now),
     setHyperdrive: (id, url) =>
       change(async () => {
-        if (hyperdrives.get(id) === url) return;
+        if (hyperdrives.get(id)?.origin === url) return;
         if (url === null) return void hyperdrives.delete(id);
-        hyperdrives.set(id, url);
+        // The pool before is not closed: the instance before has its connections.
+        const pool = await startHyperdrivePool(url);
+        pools.push(pool);
+        hyperdrives.set(id, { origin: url, url: pool.url });
         for (const version of onDatabases.values()) {
           // The instance before runs on: requests may be under way in it.
           if (bindsDatabase(version, id)) await start(version);
@@ -158,6 +165,7 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
       await gateway.close();
       await Promise.all(running.map((mf) => mf.dispose()));
       await Promise.all([...hosts.values()].map((mf) => mf.dispose()));
+      await Promise.all(pools.map((pool) => pool.close()));
       // Last, because the others' storage is its own.
       await state.mf.dispose();
     },

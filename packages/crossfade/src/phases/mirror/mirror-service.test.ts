@@ -43,6 +43,8 @@ interface Production {
   readonly journal: SmallJournal;
   tell(type: 'put' | 'delete', key: string): Promise<void>;
   put(key: string, text: string, told?: boolean): Promise<void>;
+  /** What the bypass version does. */
+  putBoth(key: string, text: string): Promise<void>;
   remove(key: string, told?: boolean): Promise<void>;
   inLegacy(key: string): Promise<string | null>;
   context(): RolloutContext;
@@ -64,16 +66,21 @@ async function production(): Promise<Production> {
   const journal = createSmallJournal();
   const place = await mkdtemp(join(folder, 'evidence-'));
   let events = 0;
-  const send = (type: 'put' | 'delete', key: string): Promise<void> =>
-    cloud.sendEvent({ id: `e${++events}`, type, key, size: null, etag: null, at: new Date().toISOString() });
+  const send = (type: 'put' | 'delete', key: string, more = {}): Promise<void> =>
+    cloud.sendEvent({ id: `e${++events}`, type, key, size: null, etag: null, at: new Date().toISOString(), ...more });
   return {
     cloud,
     providers,
     journal,
-    tell: send,
+    tell: (type, key) => send(type, key),
     async put(key, text, told = true) {
       await providers.r2.production.put(key, Buffer.from(text), Buffer.byteLength(text), META);
       if (told) await send('put', key);
+    },
+    async putBoth(key, text) {
+      const { etag } = await providers.r2.production.put(key, Buffer.from(text), Buffer.byteLength(text), META);
+      await providers.legacyStore.put(key, Buffer.from(text), Buffer.byteLength(text), META);
+      await send('put', key, { etag, build: 'bypass' });
     },
     async remove(key, told = true) {
       await providers.r2.production.delete(key);
@@ -235,6 +242,10 @@ describe('a rollback', () => {
           const meta = (await legacyStore.head('uploads/over.wav'))?.meta ?? META;
           await legacyStore.put('uploads/over.wav', Buffer.from('over'), 4, meta);
           await world.tell('put', 'uploads/over.wav');
+          // The same of what the bypass wrote to both stores, after the mirror's last sweep.
+          for (const name of ['both-gone', 'both-over']) await world.putBoth(`uploads/${name}.wav`, 'by the bypass');
+          await legacyStore.delete('uploads/both-gone.wav');
+          await legacyStore.put('uploads/both-over.wav', Buffer.from('over'), 4, META);
         })();
       return record(entry, phase);
     };
@@ -246,6 +257,8 @@ describe('a rollback', () => {
     await written;
     expect(await world.inLegacy('uploads/new.wav')).toBeNull();
     expect(await world.inLegacy('uploads/over.wav')).toBe('over');
+    expect(await world.inLegacy('uploads/both-gone.wav')).toBeNull();
+    expect(await world.inLegacy('uploads/both-over.wav')).toBe('over');
     expect(await world.inLegacy('uploads/late.wav')).toBe('written when the mirror had come to rest');
     const last = world.journal.events.findLast((one) => one.kind === 'mirror.rested');
     expect(last?.data).toMatchObject({ copied: 3, lagSeconds: 0 });
@@ -258,10 +271,12 @@ describe('a rollback', () => {
     const whole = world.journal.events.findIndex((one) => one.kind === 'rollback.finished');
     world.journal.events.splice(whole, 1);
     await world.providers.legacyStore.delete('uploads/new.wav');
+    await world.putBoth('uploads/both.wav', 'by the bypass');
+    await world.providers.legacyStore.delete('uploads/both.wav');
     const step = mirrorBack();
-    expect(await step.run(world.context())).toMatchObject({ copied: 0, kept: 1 });
+    expect(await step.run(world.context())).toMatchObject({ copied: 0, kept: 2 });
     expect((await step.verify(world.context())).status).toBe('pass');
-    expect(await world.inLegacy('uploads/new.wav')).toBeNull();
+    for (const name of ['new', 'both']) expect(await world.inLegacy(`uploads/${name}.wav`)).toBeNull();
   });
 
   it('does not take late writes for done while one still comes', async () => {

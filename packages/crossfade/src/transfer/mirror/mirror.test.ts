@@ -52,6 +52,25 @@ describe('the mirror', () => {
     expect(world.bytesIn(world.legacy, 'a')).toBe('two');
   });
 
+  it('ends with what the bypass wrote to both stores while it copied, although its own copy came over it', async () => {
+    const world = await production();
+    const mirror = await world.open();
+    world.queue.send(world.put('a', 'one'));
+    const { put } = world.legacy;
+    const written: (string | null)[] = [];
+    world.legacy.put = async (...args) => {
+      world.legacy.put = put;
+      world.put('a', 'two');
+      world.legacy.place('a', 'two');
+      const answer = await put(...args);
+      written.push(world.bytesIn(world.legacy, 'a'));
+      return answer;
+    };
+    await mirror.drain(0);
+    expect(written).toEqual(['one']);
+    expect(world.bytesIn(world.legacy, 'a')).toBe('two');
+  });
+
   it('takes back what it copied when the object was deleted meanwhile, without waiting for the event', async () => {
     const world = await production();
     const mirror = await world.open();

@@ -13,7 +13,13 @@ export interface SeenEvents {
   close(): Promise<void>;
 }
 
-export const NO_EVIDENCE: KeyEvidence = { deletedAt: null, putAt: null, wasCopied: false, mayConclude: false };
+export const NO_EVIDENCE: KeyEvidence = {
+  deletedAt: null,
+  putAt: null,
+  wasCopied: false,
+  wroteBoth: [],
+  mayConclude: false,
+};
 
 /** What events alone say. */
 export function evidenceOfEvents(events: readonly MediaEvent[]): KeyEvidence {
@@ -21,7 +27,10 @@ export function evidenceOfEvents(events: readonly MediaEvent[]): KeyEvidence {
     const times = events.filter((one) => one.type === type).map((one) => Date.parse(one.at));
     return times.length === 0 ? null : Math.max(...times);
   };
-  return { ...NO_EVIDENCE, deletedAt: latest('delete'), putAt: latest('put') };
+  const wroteBoth = events.flatMap(({ type, build, etag }) =>
+    type === 'put' && build === 'bypass' && etag !== null ? [etag] : [],
+  );
+  return { ...NO_EVIDENCE, deletedAt: latest('delete'), putAt: latest('put'), wroteBoth };
 }
 
 const later = (one: number | null, other: number | null): number | null =>
@@ -56,7 +65,9 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
           later(known.deletedAt, more.deletedAt ?? null),
           later(known.putAt, more.putAt ?? null),
         ];
-        found.set(key, { ...known, deletedAt, putAt, wasCopied: known.wasCopied || more.wasCopied === true });
+        const wasCopied = known.wasCopied || more.wasCopied === true;
+        const wroteBoth = [...known.wroteBoth, ...(more.wroteBoth ?? [])];
+        found.set(key, { ...known, deletedAt, putAt, wasCopied, wroteBoth });
       };
       await last;
       for await (const line of linesOf(file)) {

@@ -29,6 +29,8 @@ export interface KeyEvidence {
   readonly putAt: number | null;
   /** Whether the manifest of the verified copy has it: legacy held it, and R2 the same bytes. */
   readonly wasCopied: boolean;
+  /** ETags in R2 of versions that the Worker wrote to legacy as well. */
+  readonly wroteBoth: readonly string[];
   /**
    * Whether it may be deleted from legacy without an event that says so, since it was in R2 and is no more. Left to
    * whoever sees how many such keys there are: R2 may have lost them.
@@ -111,12 +113,14 @@ async function decidePresent(
   { r2, legacy, switchedAt, settled, signal }: MirrorStores,
   source: Head,
   target: Head | null,
-  { wasCopied, putAt }: KeyEvidence,
+  { wasCopied, putAt, wroteBoth }: KeyEvidence,
 ): Promise<Next> {
   const written = Date.parse(source.lastModified);
   const isCopy = wasCopied && putAt === null && (switchedAt === null || written < switchedAt);
   // Legacy has deleted the original since, past the Worker: bringing it back would undo that.
-  const wasSettled = settled != null && (written < settled.before || settled.since.get(source.key) === source.etag);
+  const wasSettled =
+    settled != null &&
+    (written < settled.before || settled.since.get(source.key) === source.etag || wroteBoth.includes(source.etag));
   if (target === null) return isCopy || wasSettled ? 'kept' : 'copy';
   const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
   if (equal) return 'in step';

@@ -71,7 +71,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       keys++;
       if (pair.from !== null) options.onListed?.(pair.from);
       if (isInStep(pair, options)) continue;
-      if (!doesPastDecide(pair, stores.switchedAt)) yield pair;
+      if (!doesPastDecide(pair, stores)) yield pair;
       else if (pastDecides.length < MOST_LOOKED_UP) pastDecides.push(pair);
       else failed.push({ key: pair.key, reason: `more than ${MOST_LOOKED_UP} keys differ: left to the next sweep` });
     }
@@ -100,8 +100,9 @@ function isInStep({ from, to }: KeyPair, { stores, settledBefore }: SweepOptions
 }
 
 /** Whether it takes more than what the stores hold now to decide about a key. */
-function doesPastDecide({ from }: KeyPair, switchedAt: number | null): boolean {
-  return from === null || switchedAt === null || writtenAt(from) < switchedAt;
+function doesPastDecide({ from }: KeyPair, { switchedAt, settled }: SweepOptions['stores']): boolean {
+  // Once the mirror has come to rest, events tell what the Worker has written to both since.
+  return from === null || switchedAt === null || settled != null || writtenAt(from) < switchedAt;
 }
 
 /** Nothing is known of it, and it is too old for a copy of the mirror's, whose mark would say that it was in R2. */

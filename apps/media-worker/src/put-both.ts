@@ -1,0 +1,74 @@
+import type { Env } from './env.ts';
+import { credentials, objectUrl } from './legacy-object.ts';
+
+/** R2 is given so long for a chunk and for its answer, ms: this version serves when R2 does not. */
+const R2_PATIENCE_MS = 3000;
+
+export interface NewObject {
+  readonly key: string;
+  readonly body: ReadableStream<Uint8Array>;
+  /** Bytes. */
+  readonly size: number;
+  readonly contentType: string;
+}
+
+/**
+ * Writes to legacy, and to R2 a moment before: the last bytes go to legacy once R2 has them all. So a mirror that still
+ * brings R2's version before to legacy, and then looks at R2 again, cannot end with that one over what the user sent
+ * now: either it sees the new one in R2, or the new one reaches legacy after it. Memory stays flat: a chunk is held.
+ * Where R2 does not take it, legacy alone does.
+ * @returns R2's ETag where R2 took it, legacy's otherwise
+ * @throws Error when legacy does not take it, or the body has another size
+ */
+export async function putBoth(env: Env, { key, body, size, contentType }: NewObject): Promise<{ etag: string }> {
+  const [r2, legacy] = [new FixedLengthStream(size), new FixedLengthStream(size)];
+  const [toR2, toLegacy] = [r2.writable.getWriter(), legacy.writable.getWriter()];
+  let r2Takes = true;
+  const givenUp = (error: unknown): null => {
+    if (r2Takes) console.error('r2', key, String(error));
+    r2Takes = false;
+    return null;
+  };
+  const stored = env.MEDIA.put(key, r2.readable, { httpMetadata: { contentType } }).catch(givenUp);
+  /** `null` when R2 fails, or takes too long; it is not asked again. */
+  const inTime = <Answer>(work: () => Promise<Answer>): Promise<Answer | null> =>
+    r2Takes ? Promise.race([work(), lateness(R2_PATIENCE_MS)]).catch(givenUp) : Promise.resolve(null);
+  let etagOfR2: string | null = null;
+  const finishR2 = async (): Promise<void> => {
+    await inTime(() => toR2.close());
+    etagOfR2 = (await inTime(() => stored))?.etag ?? null;
+  };
+
+  async function feed(): Promise<void> {
+    let left = size;
+    if (left === 0) await finishR2();
+    for await (const chunk of body) {
+      left -= chunk.byteLength;
+      await inTime(() => toR2.write(chunk));
+      if (left === 0) await finishR2();
+      await toLegacy.write(chunk);
+    }
+    await toLegacy.close();
+  }
+  const post = fetch(objectUrl(env, '', key), {
+    method: 'POST',
+    headers: { ...credentials(env), 'content-type': contentType, 'x-upsert': 'true', 'cache-control': '3600' },
+    body: legacy.readable,
+  });
+  try {
+    const [response] = await Promise.all([post, feed()]);
+    await response.body?.cancel();
+    if (!response.ok) throw new Error(`legacy answered ${response.status}`);
+    return { etag: etagOfR2 ?? response.headers.get('etag')?.replaceAll('"', '') ?? '' };
+  } catch (error) {
+    r2Takes = false;
+    // What is cut short must not become an object; what is over already says so, and nobody needs to hear it.
+    await Promise.allSettled([toR2.abort(error), toLegacy.abort(error)]);
+    throw error;
+  }
+}
+
+/** Rejects after so long, ms. */
+function lateness(ms: number): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms));
+}
