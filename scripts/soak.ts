@@ -15,7 +15,7 @@ import { readOptions } from './read-options.ts';
 import { playSeeds, seedLine } from './soak-seeds.ts';
 
 const USAGE =
-  'usage: npm run soak -- [--requests 500000] [--seeds 20] [--rate 32] [--pieces 15] [--scenario A,B] [--json FILE]';
+  'usage: npm run soak -- [--requests 500000] [--seeds 20] [--rate 32] [--pieces 18] [--scenario A,B] [--json FILE]';
 const INTERRUPTED = 130;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** With every seed, uploaders write other files in another order. */
@@ -38,7 +38,7 @@ const values = readOptions(USAGE, {
   // who read 8 pieces left production's response time outside its tolerance, and half as many who read on for twice as
   // long make as many requests with a third less work.
   rate: { type: 'string', default: '32' },
-  pieces: { type: 'string', default: '15' },
+  pieces: { type: 'string', default: '18' },
   scenario: { type: 'string' },
   json: { type: 'string' },
 });
