@@ -125,7 +125,7 @@ export async function openController(options: ControllerOptions): Promise<Contro
     return {
       rollout,
       config,
-      providers: guardProviders(options.providers, { strict, cheap }, changes),
+      providers: guardProviders(options.providers, { strict, cheap, ours: () => session.assertHeld() }, changes),
       signal: own,
       history: () => journal.read(),
       async record(entry) {

@@ -36,11 +36,13 @@ function recorded(calls: string[], changing?: Promise<void>): Providers {
 const stopped = async (): Promise<never> => {
   throw new Error('the phase is over');
 };
+const noMore = { strict: stopped, cheap: stopped, ours: stopped };
+const free = async (): Promise<void> => {};
 
 describe('guarded providers', () => {
   it('ask as ever, and change nothing once the guard says no', async () => {
     const calls: string[] = [];
-    const providers = guardProviders(recorded(calls), { strict: stopped, cheap: stopped }, createChangesUnderWay());
+    const providers = guardProviders(recorded(calls), noMore, createChangesUnderWay());
     await providers.cloudflare.listVersions('worker');
     await providers.cloudflare.getBucket('bucket');
     await providers.r2.production.head('key');
@@ -61,11 +63,7 @@ describe('guarded providers', () => {
 
   it('turn Sippy off, but not on, when the work is over', async () => {
     const calls: string[] = [];
-    const { cloudflare } = guardProviders(
-      recorded(calls),
-      { strict: stopped, cheap: stopped },
-      createChangesUnderWay(),
-    );
+    const { cloudflare } = guardProviders(recorded(calls), { ...noMore, ours: free }, createChangesUnderWay());
     const keys = { accessKeyId: 'key', secretAccessKey: 'secret' };
     await expect(
       cloudflare.putSippy({ bucketUrl: 'https://legacy.example.com/media', ...keys }, { bucket: 'bucket', ...keys }),
@@ -74,11 +72,17 @@ describe('guarded providers', () => {
     expect(calls).toEqual(['deleteSippy']);
   });
 
+  it('leave Sippy to who has the rollout, when it is ours no more', async () => {
+    const calls: string[] = [];
+    const { cloudflare } = guardProviders(recorded(calls), noMore, createChangesUnderWay());
+    await expect(cloudflare.deleteSippy('bucket')).rejects.toThrow('the phase is over');
+    expect(calls).toEqual([]);
+  });
+
   it('tell when the changes under way have ended', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const free = async (): Promise<void> => {};
     const changes = createChangesUnderWay();
-    const providers = guardProviders(recorded([], promise), { strict: free, cheap: free }, changes);
+    const providers = guardProviders(recorded([], promise), { strict: free, cheap: free, ours: free }, changes);
     const change = providers.cloudflare.patchDnsRecord('id', {});
     // The guard has let it pass.
     await new Promise((done) => setImmediate(done));
@@ -92,10 +96,9 @@ describe('guarded providers', () => {
   });
 
   it('are not waited for without end', async () => {
-    const free = async (): Promise<void> => {};
     const changes = createChangesUnderWay();
     const never = new Promise<void>(() => {});
-    void guardProviders(recorded([], never), { strict: free, cheap: free }, changes).cloudflare.deploy(
+    void guardProviders(recorded([], never), { strict: free, cheap: free, ours: free }, changes).cloudflare.deploy(
       'worker',
       [],
       '',

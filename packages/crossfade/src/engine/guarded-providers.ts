@@ -4,10 +4,10 @@ import type { DatabaseProvider, Providers } from '../providers/providers.ts';
 const CHANGES = /^(upload|deploy|set|create|delete|put|patch|publish|restore|ack)/;
 
 /**
- * Passes even when the work is over. Off, Sippy harms nobody, whoever turned it off; left on it brings back what users
- * delete, and an interrupted step has no other chance.
+ * Passes even when the work is over, while the rollout is ours. Left on, Sippy brings back what users delete, and an
+ * interrupted step has no other chance. Who lost the rollout leaves it to who has it.
  */
-const ALWAYS = new Set(['deleteSippy']);
+const WHILE_OURS = new Set(['deleteSippy']);
 
 /** Runs before a call that changes something; what it throws keeps the call from being made. */
 export type Guard = () => Promise<void>;
@@ -41,13 +41,18 @@ export function createChangesUnderWay(): ChangesUnderWay {
 }
 
 /** The provider, of which each change passes the guard first and is counted while it is under way. */
-function guarded<Provider extends object>(provider: Provider, guard: Guard, changes: ChangesUnderWay): Provider {
+function guarded<Provider extends object>(
+  provider: Provider,
+  guard: Guard,
+  changes: ChangesUnderWay,
+  ours: Guard = guard,
+): Provider {
   return new Proxy(provider, {
     get(target, name, receiver) {
       const own: unknown = Reflect.get(target, name, receiver);
       if (typeof own !== 'function' || typeof name !== 'string' || !CHANGES.test(name)) return own;
       return async (...args: unknown[]) => {
-        if (!ALWAYS.has(name)) await guard();
+        await (WHILE_OURS.has(name) ? ours() : guard());
         return changes.track(async () => Reflect.apply(own, target, args) as unknown);
       };
     },
@@ -65,18 +70,18 @@ function guardedDatabase(database: DatabaseProvider, guard: Guard, changes: Chan
 }
 
 /**
- * Everything outside, with a guard before each change. Copies of objects are many and harm nobody: they pass by
+ * Everything outside, with a guard before each change; `ours` asks for the rollout's lock alone. Copies of objects are many and harm nobody: they pass by
  * `cheap`, which asks no database.
  */
 export function guardProviders(
   providers: Providers,
-  guards: { readonly strict: Guard; readonly cheap: Guard },
+  guards: { readonly strict: Guard; readonly cheap: Guard; readonly ours: Guard },
   changes: ChangesUnderWay,
 ): Providers {
-  const { strict, cheap } = guards;
+  const { strict, cheap, ours } = guards;
   return {
     ...providers,
-    cloudflare: guarded(providers.cloudflare, strict, changes),
+    cloudflare: guarded(providers.cloudflare, strict, changes, ours),
     supabase: {
       staging: guarded(providers.supabase.staging, strict, changes),
       production: guarded(providers.supabase.production, strict, changes),
