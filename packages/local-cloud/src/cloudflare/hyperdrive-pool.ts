@@ -103,7 +103,11 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
     const give = waiting.shift();
     open().then(
       (connection) => give?.(connection),
-      (error: unknown) => give?.(error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => {
+        give?.(error instanceof Error ? error : new Error(String(error)));
+        // Whoever had no room to try it waits still.
+        openForWaiting();
+      },
     );
   }
 
@@ -119,8 +123,8 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
   function giveBack(connection: Connection): void {
     connection.client = null;
     connection.socket.resume();
-    // In the middle of something: nobody else may get what is left of it.
-    if (!connection.isIdle) return void connection.socket.destroy();
+    // In the middle of something, or gone: nobody else may get what is left of it.
+    if (!connection.isIdle || connection.socket.destroyed) return void connection.socket.destroy();
     connection.isIdle = false;
     resetting.add(connection);
     connection.onIdle = () => {
@@ -152,7 +156,7 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
     client.on('data', (chunk: Buffer) => {
       if (isOver) return;
       const ending = read(chunk).find(({ type }) => type === MESSAGE.terminate);
-      // Its five bytes are for the pool, not for the database.
+      // Its five bytes are for the pool. Where they came in two pieces the database has some of them already.
       const rest = ending === undefined ? chunk : chunk.subarray(0, Math.max(0, ending.at - 5));
       if (rest.length > 0) {
         connection.isIdle = false;
@@ -161,7 +165,9 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
           connection.socket.once('drain', () => client.resume());
         }
       }
-      if (ending !== undefined) over();
+      if (ending === undefined) return;
+      if (ending.at < 5) connection.isIdle = false;
+      over();
     });
     client.on('close', over);
     client.write(SIGNED_IN);
