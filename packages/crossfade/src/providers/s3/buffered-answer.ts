@@ -1,5 +1,6 @@
 import type { Dispatcher, Pool } from 'undici';
 import type { Headers } from './answers.ts';
+import { wasCopied } from './read-memory.ts';
 
 export interface BufferedAnswer {
   readonly status: number;
@@ -41,6 +42,7 @@ export function requestBuffered(
           return controller.abort(new TooLong(`more than the ${target.byteLength} bytes that were asked for`));
         chunk.copy(target, filled);
         filled += chunk.byteLength;
+        wasCopied(chunk.byteLength);
       },
       onResponseEnd() {
         const [first] = chunks;
