@@ -31,8 +31,18 @@ export async function putBoth(env: Env, { key, body, size, contentType }: NewObj
   };
   const stored = env.MEDIA.put(key, r2.readable, { httpMetadata: { contentType } }).catch(givenUp);
   /** `null` when R2 fails, or takes too long; it is not asked again. */
-  const inTime = <Answer>(work: () => Promise<Answer>): Promise<Answer | null> =>
-    r2Takes ? Promise.race([work(), lateness(R2_PATIENCE_MS)]).catch(givenUp) : Promise.resolve(null);
+  async function inTime<Answer>(work: () => Promise<Answer>): Promise<Answer | null> {
+    if (!r2Takes) return null;
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new Error(`no answer within ${R2_PATIENCE_MS} ms`)), R2_PATIENCE_MS);
+    try {
+      return await Promise.race([work(), late.promise]);
+    } catch (error) {
+      return givenUp(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
   let etagOfR2: string | null = null;
   const finishR2 = async (): Promise<void> => {
     await inTime(() => toR2.close());
@@ -66,9 +76,4 @@ export async function putBoth(env: Env, { key, body, size, contentType }: NewObj
     await Promise.allSettled([toR2.abort(error), toLegacy.abort(error)]);
     throw error;
   }
-}
-
-/** Rejects after so long, ms. */
-function lateness(ms: number): Promise<never> {
-  return new Promise((_, reject) => setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms));
 }

@@ -1,17 +1,27 @@
-import { XMLParser } from 'fast-xml-parser';
+import { createRequire } from 'node:module';
+import type * as Xml from 'fast-xml-parser';
 import type { Dispatcher } from 'undici';
 import * as v from 'valibot';
 import type { ObjectHead, ObjectMeta } from '../providers.ts';
 
 export type Headers = Dispatcher.ResponseData['headers'];
 
-const parser = new XMLParser({
-  ignoreAttributes: true,
-  parseTagValue: false,
-  // Numeric references too: some servers quote their ETags with them.
-  htmlEntities: true,
-  isArray: (name) => name === 'Upload' || name === 'Part',
-});
+const load = createRequire(import.meta.url);
+let parser: Xml.XMLParser | null = null;
+
+/** Loaded by the first answer that needs it: a copy of small objects has none, and is not to wait for its tables. */
+function xmlParser(): Xml.XMLParser {
+  if (parser !== null) return parser;
+  const { XMLParser } = load('fast-xml-parser') as typeof Xml;
+  parser = new XMLParser({
+    ignoreAttributes: true,
+    parseTagValue: false,
+    // Numeric references too: some servers quote their ETags with them.
+    htmlEntities: true,
+    isArray: (name) => name === 'Upload' || name === 'Part',
+  });
+  return parser;
+}
 
 export const begunUpload = v.object({ InitiateMultipartUploadResult: v.object({ UploadId: v.string() }) });
 export const completedUpload = v.object({ CompleteMultipartUploadResult: v.object({ ETag: v.string() }) });
@@ -62,8 +72,9 @@ export function parseFailure(answer: string | Buffer): { code: string; message: 
 }
 
 function rawXml(text: string): unknown {
+  const known = xmlParser();
   try {
-    return parser.parse(text);
+    return known.parse(text);
   } catch {
     return null;
   }
