@@ -5,7 +5,7 @@ const AT_STAKE = { uploads: 500, overwrites: 100, deletes: 50 };
 /** So many times as much has been done when the fault comes: only what came before the first sign of it counts. */
 const MARGIN = 1.125;
 /** Operations a second: all of these are done in about half a minute, which two slower cores can bear. */
-const RATES = { uploads: 21, overwrites: 4.6, deletes: 2.5 };
+const RATES = { uploads: 17, overwrites: 3.7, deletes: 2 };
 /** Share of the reads that fail then. */
 const SHARE = 0.2;
 /** Longer than any rollback takes, s. */

@@ -57,7 +57,7 @@ it.each([
   ['wrong-bytes', []],
   ['stale-dns', [/^plant .*"stale-dns".*"127\.0\.0\.13"/]],
   ['api-outage', [/^plant .*"api-outage"/]],
-  ['late-uploads', [/^write .*"uploads":21/, /^fail reads 0\.2/]],
+  ['late-uploads', [/^write .*"uploads":17/, /^fail reads 0\.2/]],
   ['no-data', [/^plant .*"no-analytics"/]],
   ['lost-objects', [/^lose 5/]],
   ['abort-midway', [/^abort/]],
