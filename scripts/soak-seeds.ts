@@ -8,8 +8,11 @@ import type { Scenario } from '@crossfade/crossfade/rehearsal/scenario';
 import { createStage, STAGE } from '@crossfade/crossfade/rehearsal/stage';
 import { buildReport } from '@crossfade/crossfade/report/build-report';
 import type { RolloutReport } from '@crossfade/crossfade/rollout/report-shapes';
+import { eachAtOnce } from '@crossfade/crossfade/transfer/each-at-once';
 import type { AudienceLoad } from '@crossfade/local-cloud/audience/load';
 import { openStand, type Stand } from '../bench/stand.ts';
+
+const DELETED_AT_ONCE = 16;
 
 type Rollback = NonNullable<RolloutReport['rollback']>;
 
@@ -52,15 +55,29 @@ export async function* playSeeds({ scenario, seeds, load, say, signal }: SeedsOp
   try {
     say('staging and preparation, once …');
     await stand.prepare();
+    const prepared = new Set<string>();
+    for await (const { key } of stand.providers.legacyStore.list()) prepared.add(key);
     for (; seed <= seeds; seed++) {
       // Each has listeners of its own: nobody's day has room for the uploads of two.
-      if (seed > 1) await renewAudience(stand.world.controlUrl);
+      if (seed > 1) {
+        await renewAudience(stand.world.controlUrl);
+        await forgetUploads(stand, prepared);
+      }
       const row = await playSeed(stand, scenario, seed);
       yield row;
       if (row.differences.length > 0) return;
     }
   } finally {
     await stand.close();
+  }
+}
+
+/** What the seed before left in both stores, some six hundred objects: twenty seeds would each find more to list. */
+async function forgetUploads({ providers }: Stand, prepared: ReadonlySet<string>): Promise<void> {
+  for (const store of [providers.r2.production, providers.legacyStore]) {
+    const left: string[] = [];
+    for await (const { key } of store.list()) if (!prepared.has(key)) left.push(key);
+    await eachAtOnce(left, DELETED_AT_ONCE, (key) => store.delete(key));
   }
 }
 
