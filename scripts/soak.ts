@@ -1,6 +1,6 @@
 // `npm run soak`: the other scenarios once, then late-uploads with one seed after the other in one world, then one
-// scenario more after the other until the audience has made so many requests. Not one may fail that no scenario planted, and each scenario must
-// end as expected every time: none of them may lose an upload, an overwrite or a delete.
+// scenario more after the other until the audience has made so many requests. Not one may fail that no scenario planted,
+// and each scenario must end as expected every time: none of them may lose an upload, an overwrite or a delete.
 //
 // What it costs on two slower cores, which it keeps at work all the while: the other eleven scenarios 22 and a half
 // minutes, a world for the seeds one and a half, a seed about a minute. That is some 44 minutes. The eleven make about
