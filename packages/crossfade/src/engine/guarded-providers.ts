@@ -52,7 +52,13 @@ function guarded<Provider extends object>(
       const own: unknown = Reflect.get(target, name, receiver);
       if (typeof own !== 'function' || typeof name !== 'string' || !CHANGES.test(name)) return own;
       return async (...args: unknown[]) => {
-        await (WHILE_OURS.has(name) ? ours() : guard());
+        if (WHILE_OURS.has(name))
+          // Under way with its question: whoever waits for the changes may end the process after that.
+          return changes.track(async () => {
+            await ours();
+            return Reflect.apply(own, target, args) as unknown;
+          });
+        await guard();
         return changes.track(async () => Reflect.apply(own, target, args) as unknown);
       };
     },
