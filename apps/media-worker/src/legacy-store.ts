@@ -17,8 +17,8 @@ async function newerInR2(env: Env, key: string, legacy: OpenMedia): Promise<bool
 }
 
 /**
- * Legacy is the store; what only R2 has, or has newer (uploaded while the new version served), is found all the same:
- * in the first seconds of a rollback the mirror is not at rest yet.
+ * Legacy is the store, and what is written goes to R2 as well. What only R2 has, or has newer (uploaded while the new
+ * version served), is found all the same: in the first seconds of a rollback the mirror is not at rest yet.
  */
 export function createLegacyStore(env: Env): MediaStore {
   return {

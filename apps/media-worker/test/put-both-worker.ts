@@ -1,10 +1,17 @@
 import type { Env } from '../src/env.ts';
+import { createLegacyStore } from '../src/legacy-store.ts';
 import { putBoth } from '../src/put-both.ts';
 
-/** Writes what it is sent, with the header's kind of R2. */
+const KEY = 'users/u/uploads/a.wav';
+
+/** Writes what it is sent, with the header's kind of R2; or deletes it. */
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { MEDIA } = env;
+    if (request.method === 'DELETE') {
+      await createLegacyStore(env).delete(KEY);
+      return new Response(null, { status: 204 });
+    }
     const put = {
       // Has the bytes long before it has the object.
       slow: async (key: string, body: ReadableStream) => {
@@ -19,7 +26,7 @@ export default {
     const body = request.body ?? new Blob([]).stream();
     try {
       const media = { put } as unknown as R2Bucket;
-      const written = { key: 'users/u/uploads/a.wav', body, size, contentType: 'audio/wav' };
+      const written = { key: KEY, body, size, contentType: 'audio/wav' };
       return Response.json(await putBoth({ ...env, MEDIA: put === undefined ? MEDIA : media }, written));
     } catch (error) {
       return new Response(String(error), { status: 502 });

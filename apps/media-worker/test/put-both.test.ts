@@ -92,6 +92,13 @@ describe('an upload while the bypass serves', () => {
     expect(await etagInR2()).toBeNull();
   });
 
+  it('that is deleted has left R2 before legacy hears of it: the mirror finds it in neither after that', async () => {
+    await put(bytes(1000));
+    const answer = await mf.dispatchFetch('http://worker/', { method: 'DELETE' });
+    expect(answer.status).toBe(204);
+    expect(received).toEqual({ body: Buffer.alloc(0), inR2: null });
+  });
+
   it('fails when legacy does not take it', async () => {
     legacyStatus = 507;
     expect(await put(bytes(1000))).toEqual({ status: 502, text: 'Error: legacy answered 507' });

@@ -76,8 +76,8 @@ function guardedDatabase(database: DatabaseProvider, guard: Guard, changes: Chan
 }
 
 /**
- * Everything outside, with a guard before each change; `ours` asks for the rollout's lock alone. Copies of objects are many and harm nobody: they pass by
- * `cheap`, which asks no database.
+ * Everything outside, with a guard before each change; `ours` asks for the rollout's lock alone. Copies of objects are
+ * many and harm nobody: they pass by `cheap`, which asks no database.
  */
 export function guardProviders(
   providers: Providers,

@@ -21,7 +21,7 @@ const PROCESSES = 2;
 const AT_ONCE = 6;
 const LONGEST_MS = 15 * 60_000;
 const FEWEST_FAULTS = 8;
-/** One combination in so many; each call, which has eight of them or more, is among them. `npm run test:crashes` plays all. */
+/** One combination in so many: each call has eight or more, so none is left out. `npm run test:crashes` plays all. */
 const STRIDE = process.env['CROSSFADE_KILL_POINTS'] === 'all' ? 1 : 7;
 const FIRST = Number(process.env['CROSSFADE_FAULTS_FIRST'] ?? 0);
 

@@ -4,6 +4,7 @@ import type { DatabaseServer } from '@crossfade/database-server';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
+import { queryMessage } from './postgres-frames.ts';
 import { startHyperdrivePool, type HyperdrivePool } from './hyperdrive-pool.ts';
 
 let database: DatabaseServer;
@@ -98,6 +99,20 @@ describe('the pool of a Hyperdrive config', () => {
     await expect.poll(async () => (await beside.query(running)).rows).toHaveLength(1);
     socket.destroy();
     expect(await cut).toContain('Connection terminated');
+    expect(await backend()).not.toBe(first);
+  });
+
+  it('does not take a connection for idle while a second query, sent before the first one ended, still runs', async () => {
+    const first = await backend();
+    const socket = new net.Socket();
+    const client = new Client({ connectionString: pool.url, stream: () => socket });
+    client.on('error', () => {});
+    await client.connect();
+    socket.write(Buffer.concat([queryMessage('select 1'), queryMessage('select pg_sleep(30)')]));
+    const running = `select 1 from pg_stat_activity where pid = ${String(first)} and query = 'select pg_sleep(30)'`;
+    const beside = await directly();
+    await expect.poll(async () => (await beside.query(running)).rows).toHaveLength(1);
+    socket.destroy();
     expect(await backend()).not.toBe(first);
   });
 

@@ -19,6 +19,9 @@ const LARGEST_SIGN_IN = 10_000;
 /** Nothing of who had the connection before is left: settings, temporary tables, prepared statements, locks. */
 const RESET = queryMessage('DISCARD ALL');
 
+/** What a client sends that the database ends with ReadyForQuery. */
+const ENDED_BY_READY: ReadonlySet<number> = new Set([MESSAGE.query, MESSAGE.sync, MESSAGE.functionCall]);
+
 /** A connection to the database that is signed in. */
 interface Connection {
   readonly socket: net.Socket;
@@ -26,6 +29,8 @@ interface Connection {
   client: net.Socket | null;
   /** Whether it waits for the next query, outside of any transaction. */
   isIdle: boolean;
+  /** Queries whose end the database has not told yet: a client may send the next ones before. */
+  owed: number;
   /** What comes when it is next idle, with nobody having it. */
   onIdle: (() => void) | null;
 }
@@ -60,7 +65,7 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
       await new Client({ connectionString: origin, stream: () => socket }).connect();
       for (const event of ['data', 'error', 'end', 'close']) socket.removeAllListeners(event);
       socket.setNoDelay(true);
-      const connection: Connection = { socket, client: null, isIdle: true, onIdle: null };
+      const connection: Connection = { socket, client: null, isIdle: true, owed: 0, onIdle: null };
       serve(connection);
       return connection;
     } finally {
@@ -73,8 +78,11 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
     const read = createFrameReader();
     all.add(connection);
     socket.on('data', (chunk: Buffer) => {
-      const last = read(chunk).at(-1);
-      if (last?.type === MESSAGE.readyForQuery && last.at === chunk.length) connection.isIdle = last.first === IDLE;
+      for (const { type, first } of read(chunk)) {
+        if (type !== MESSAGE.readyForQuery) continue;
+        connection.owed--;
+        connection.isIdle = connection.owed === 0 && first === IDLE;
+      }
       const { client, onIdle } = connection;
       if (client === null) {
         if (onIdle !== null && connection.isIdle) return onIdle();
@@ -125,7 +133,7 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
     connection.socket.resume();
     // In the middle of something, or gone: nobody else may get what is left of it.
     if (!connection.isIdle || connection.socket.destroyed) return void connection.socket.destroy();
-    connection.isIdle = false;
+    [connection.isIdle, connection.owed] = [false, 1];
     resetting.add(connection);
     connection.onIdle = () => {
       connection.onIdle = null;
@@ -155,7 +163,9 @@ export async function startHyperdrivePool(origin: string): Promise<HyperdrivePoo
     };
     client.on('data', (chunk: Buffer) => {
       if (isOver) return;
-      const ending = read(chunk).find(({ type }) => type === MESSAGE.terminate);
+      const frames = read(chunk);
+      const ending = frames.find(({ type }) => type === MESSAGE.terminate);
+      connection.owed += frames.filter(({ type }) => ENDED_BY_READY.has(type)).length;
       // Its five bytes are for the pool. Where they came in two pieces the database has some of them already.
       const rest = ending === undefined ? chunk : chunk.subarray(0, Math.max(0, ending.at - 5));
       if (rest.length > 0) {

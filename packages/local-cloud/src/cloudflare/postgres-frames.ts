@@ -1,5 +1,12 @@
 /** Postgres' own names of the messages that a pool has to know; the rest passes through. */
-export const MESSAGE = { terminate: 0x58, password: 0x70, readyForQuery: 0x5a } as const;
+export const MESSAGE = {
+  terminate: 0x58,
+  password: 0x70,
+  query: 0x51,
+  sync: 0x53,
+  functionCall: 0x46,
+  readyForQuery: 0x5a,
+} as const;
 /** Codes in place of a protocol version; the version itself is 3.0. */
 export const STARTUP = { cancel: 80877102, ssl: 80877103, gss: 80877104, version3: 196608 } as const;
 /** The first byte of ReadyForQuery's body: no transaction is open. */
