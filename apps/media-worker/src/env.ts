@@ -48,8 +48,6 @@ export interface MediaEvent {
   /** Bytes; `null` for a delete. */
   readonly size: number | null;
   readonly etag: string | null;
-  /** Who did it: the bypass has deleted in both stores by then, or written to both, where R2 took it. */
-  readonly build: 'r2' | 'bypass';
   /** ISO time. */
   readonly at: string;
 }

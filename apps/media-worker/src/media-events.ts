@@ -8,7 +8,7 @@ import { observe } from './telemetry.ts';
 export function announce(
   env: Env,
   later: (work: Promise<unknown>) => void,
-  event: Pick<MediaEvent, 'type' | 'key' | 'size' | 'etag' | 'build'>,
+  event: Pick<MediaEvent, 'type' | 'key' | 'size' | 'etag'>,
 ): void {
   const whole = { ...event, id: crypto.randomUUID(), at: new Date().toISOString() };
   later(

@@ -1,4 +1,5 @@
 import type { Env } from './env.ts';
+import { LEGACY_HAS, WRITTEN_TO_BOTH } from './legacy-mark.ts';
 import { credentials, objectUrl } from './legacy-object.ts';
 
 /** R2 is given so long for a chunk and for its answer, ms: this version serves when R2 does not. */
@@ -29,7 +30,10 @@ export async function putBoth(env: Env, { key, body, size, contentType }: NewObj
     r2Takes = false;
     return null;
   };
-  const stored = env.MEDIA.put(key, r2.readable, { httpMetadata: { contentType } }).catch(givenUp);
+  const stored = env.MEDIA.put(key, r2.readable, {
+    httpMetadata: { contentType },
+    customMetadata: { [LEGACY_HAS]: WRITTEN_TO_BOTH },
+  }).catch(givenUp);
   /** `null` when R2 fails, or takes too long; it is not asked again. */
   async function inTime<Answer>(work: () => Promise<Answer>): Promise<Answer | null> {
     if (!r2Takes) return null;

@@ -1,19 +1,26 @@
 import type { Env } from './env.ts';
+import { CARRIED_OVER, LEGACY_HAS } from './legacy-mark.ts';
 import { openLegacy, deleteLegacy } from './legacy-object.ts';
 import { streamOf, type MediaStore, type OpenMedia } from './media-store.ts';
 import { openR2 } from './r2-object.ts';
 
-/** Puts a legacy object into R2, whole, so that the next reader finds it there. An object that came meanwhile stays. */
+/**
+ * Puts a legacy object into R2, whole, so that the next reader finds it there. An object that came meanwhile stays, and
+ * one that was deleted meanwhile is taken back.
+ */
 async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void> {
   const sized = new FixedLengthStream(legacy.size);
   const body = await legacy.body(null);
-  await Promise.all([
+  const [, carried] = await Promise.all([
     streamOf(body).pipeTo(sized.writable),
     env.MEDIA.put(key, sized.readable, {
       httpMetadata: { contentType: legacy.contentType },
+      customMetadata: { [LEGACY_HAS]: CARRIED_OVER },
       onlyIf: { etagDoesNotMatch: '*' },
     }),
   ]);
+  if (carried === null || (await openLegacy(env, key)) !== null) return;
+  if ((await env.MEDIA.head(key))?.etag === carried.etag) await env.MEDIA.delete(key);
 }
 
 /** R2 is the store; while the migration lasts, what it lacks is served from legacy and carried over. */
@@ -39,8 +46,11 @@ export function createR2Store(env: Env): MediaStore {
     },
     async delete(key) {
       await env.MEDIA.delete(key);
+      if (env.LEGACY_ORIGIN === '') return;
       // Otherwise the next reader would bring it back from legacy.
-      if (env.LEGACY_ORIGIN !== '') await deleteLegacy(env, key);
+      await deleteLegacy(env, key);
+      // One who came between the two may have done so; whoever comes later does not find it in legacy.
+      await env.MEDIA.delete(key);
     },
     async alive() {
       await env.MEDIA.head('health');

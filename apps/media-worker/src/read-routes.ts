@@ -92,7 +92,7 @@ export function readRoutes(app: Hono<App>, build: Build): void {
     const userId = context.get('userId');
     if (ownerOf(key) !== userId) throw new ApiError(403, 'NOT_OWNER', 'only its owner may delete a file');
     await build.store(env).delete(key);
-    announce(env, laterOf(context), { type: 'delete', key, size: null, etag: null, build: build.name });
+    announce(env, laterOf(context), { type: 'delete', key, size: null, etag: null });
     await forgetUpload(env, key);
     await countAgainst(context, 'allow', async (ledger, limits) => {
       await ledger.release(key);

@@ -42,7 +42,7 @@ export async function noteArrival(
   const { env } = context;
   const { key, etag, sizeBytes, contentType, hold = key } = upload;
   const userId = ownerOf(key);
-  announce(env, laterOf(context), { type: 'put', key, size: sizeBytes, etag, build: build.name });
+  announce(env, laterOf(context), { type: 'put', key, size: sizeBytes, etag });
   if (userId === null) return;
   await Promise.all([
     key.startsWith('users/')

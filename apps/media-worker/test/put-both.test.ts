@@ -74,6 +74,8 @@ describe('an upload while the bypass serves', () => {
     expect(await put(body)).toEqual({ status: 200, text: JSON.stringify({ etag: md5(body) }) });
     expect(received?.body.equals(body)).toBe(true);
     expect(await etagInR2()).toBe(md5(body));
+    const stored = await (await mf.getR2Bucket('MEDIA')).head(KEY);
+    expect(stored?.customMetadata).toEqual({ 'crossfade-legacy': 'written-to-both' });
   });
 
   it.each([1, 70_000, 3 * MEBIBYTE])(

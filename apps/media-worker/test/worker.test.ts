@@ -241,7 +241,7 @@ describe('while the migration lasts', () => {
     const key = await worker.upload(pro, tone(300), 'bypass');
     expect(await worker.inLegacy(key)).toEqual(tone(300));
     expect(await worker.inR2(key)).toEqual(tone(300));
-    expect(worker.events.filter((event) => event['key'] === key)).toMatchObject([{ type: 'put', build: 'bypass' }]);
+    expect(worker.events.filter((event) => event['key'] === key)).toMatchObject([{ type: 'put' }]);
     expect(await worker.query('select file_url from uploads where file_key = $1', [key])).toEqual([
       { file_url: `https://media.example/storage/v1/object/public/media/${key}` },
     ]);

@@ -3,6 +3,7 @@ import { carryDeletes } from '../transfer/carry-deletes.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
 import { keysOfManifest, openManifest } from '../transfer/manifest.ts';
+import { carrying } from '../transfer/mirror/mirrored-mark.ts';
 import { stillMissing } from '../transfer/mirror/still-missing.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
@@ -28,7 +29,7 @@ export async function copyToR2(
   let reported: Promise<unknown> = Promise.resolve();
   const { passes, caughtUp, lastPassMs } = await catchUp({
     from: providers.legacyStore,
-    to: providers.r2.production,
+    to: keepNewer ? carrying(providers.r2.production) : providers.r2.production,
     concurrency: config.transfer.concurrency,
     signal,
     keepNewer,

@@ -22,6 +22,7 @@ import { until } from '../../rollout/until.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { mirrorBack } from '../rollback/data-back.ts';
 import { lateWritesBack } from '../rollback/late-writes.ts';
+import { copyToR2 } from '../transfer-pass.ts';
 import { createMirrorService } from './mirror-service.ts';
 
 const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
@@ -66,8 +67,8 @@ async function production(): Promise<Production> {
   const journal = createSmallJournal();
   const place = await mkdtemp(join(folder, 'evidence-'));
   let events = 0;
-  const send = (type: 'put' | 'delete', key: string, more = {}): Promise<void> =>
-    cloud.sendEvent({ id: `e${++events}`, type, key, size: null, etag: null, at: new Date().toISOString(), ...more });
+  const send = (type: 'put' | 'delete', key: string): Promise<void> =>
+    cloud.sendEvent({ id: `e${++events}`, type, key, size: null, etag: null, at: new Date().toISOString() });
   return {
     cloud,
     providers,
@@ -78,9 +79,10 @@ async function production(): Promise<Production> {
       if (told) await send('put', key);
     },
     async putBoth(key, text) {
-      const { etag } = await providers.r2.production.put(key, Buffer.from(text), Buffer.byteLength(text), META);
+      const meta = { ...META, custom: { ...META.custom, 'crossfade-legacy': 'written-to-both' } };
+      await providers.r2.production.put(key, Buffer.from(text), Buffer.byteLength(text), meta);
       await providers.legacyStore.put(key, Buffer.from(text), Buffer.byteLength(text), META);
-      await send('put', key, { etag, build: 'bypass' });
+      await send('put', key);
     },
     async remove(key, told = true) {
       await providers.r2.production.delete(key);
@@ -277,6 +279,18 @@ describe('a rollback', () => {
     expect(await step.run(world.context())).toMatchObject({ copied: 0, kept: 2 });
     expect((await step.verify(world.context())).status).toBe('pass');
     for (const name of ['new', 'both']) expect(await world.inLegacy(`uploads/${name}.wav`)).toBeNull();
+  });
+
+  it('does not bring back what the last catch-up had carried and legacy has deleted since', async () => {
+    const world = await production();
+    const { legacyStore, r2 } = world.providers;
+    await world.walk(async () => {
+      await legacyStore.put('uploads/late.wav', Buffer.from('late'), 4, META);
+      await copyToR2(world.context(), 'last catch-up', { keepNewer: true });
+      expect(await r2.production.head('uploads/late.wav')).not.toBeNull();
+      await legacyStore.delete('uploads/late.wav');
+    }, true);
+    expect(await world.inLegacy('uploads/late.wav')).toBeNull();
   });
 
   it('does not take late writes for done while one still comes', async () => {

@@ -2,7 +2,7 @@ import type { ObjectStore } from '../../providers/providers.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import { copyOne } from '../copy-one.ts';
 import { mergeListings } from '../merge-listings.ts';
-import { isMirrored } from './mirrored-mark.ts';
+import { carrying, isMirrored } from './mirrored-mark.ts';
 import type { SeenEvents } from './seen-events.ts';
 
 /** Far more than come in the minutes in which names still lead to legacy; the rest is left to another call. */
@@ -41,7 +41,7 @@ export async function carryLateUploads({ r2, legacy, seen, signal }: LateUploads
     try {
       const source = await legacy.head(key);
       if (source === null || isMirrored(source.meta) || (await r2.head(key)) !== null) continue;
-      if ((await copyOne({ from: legacy, to: r2 }, source, signal)) !== null) done.carried.push(key);
+      if ((await copyOne({ from: legacy, to: carrying(r2) }, source, signal)) !== null) done.carried.push(key);
     } catch (error) {
       signal.throwIfAborted();
       done.failed.push({ key, reason: errorText(error) });

@@ -6,8 +6,6 @@ const mediaEvent = v.object({
   key: v.pipe(v.string(), v.minLength(1)),
   size: v.nullable(v.number()),
   etag: v.nullable(v.string()),
-  /** `bypass`: it has written the object to legacy as well, or deleted it there. */
-  build: v.optional(v.picklist(['r2', 'bypass']), 'r2'),
   at: v.pipe(
     v.string(),
     v.check((at) => !Number.isNaN(Date.parse(at)), 'expected an ISO time'),

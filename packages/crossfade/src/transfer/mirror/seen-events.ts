@@ -17,7 +17,6 @@ export const NO_EVIDENCE: KeyEvidence = {
   deletedAt: null,
   putAt: null,
   wasCopied: false,
-  wroteBoth: [],
   mayConclude: false,
 };
 
@@ -27,10 +26,7 @@ export function evidenceOfEvents(events: readonly MediaEvent[]): KeyEvidence {
     const times = events.filter((one) => one.type === type).map((one) => Date.parse(one.at));
     return times.length === 0 ? null : Math.max(...times);
   };
-  const wroteBoth = events.flatMap(({ type, build, etag }) =>
-    type === 'put' && build === 'bypass' && etag !== null ? [etag] : [],
-  );
-  return { ...NO_EVIDENCE, deletedAt: latest('delete'), putAt: latest('put'), wroteBoth };
+  return { ...NO_EVIDENCE, deletedAt: latest('delete'), putAt: latest('put') };
 }
 
 const later = (one: number | null, other: number | null): number | null =>
@@ -66,8 +62,7 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
           later(known.putAt, more.putAt ?? null),
         ];
         const wasCopied = known.wasCopied || more.wasCopied === true;
-        const wroteBoth = [...known.wroteBoth, ...(more.wroteBoth ?? [])];
-        found.set(key, { ...known, deletedAt, putAt, wasCopied, wroteBoth });
+        found.set(key, { ...known, deletedAt, putAt, wasCopied });
       };
       await last;
       for await (const line of linesOf(file)) {

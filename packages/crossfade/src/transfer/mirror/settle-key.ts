@@ -3,7 +3,7 @@ import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/provid
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
 import { ObjectChanged, readBody } from '../object-body.ts';
-import { isMirrored, marking } from './mirrored-mark.ts';
+import { isMirrored, legacyHas, marking } from './mirrored-mark.ts';
 
 export interface MirrorStores {
   readonly r2: ObjectStore;
@@ -29,8 +29,6 @@ export interface KeyEvidence {
   readonly putAt: number | null;
   /** Whether the manifest of the verified copy has it: legacy held it, and R2 the same bytes. */
   readonly wasCopied: boolean;
-  /** ETags in R2 of versions that the Worker wrote to legacy as well. */
-  readonly wroteBoth: readonly string[];
   /**
    * Whether it may be deleted from legacy without an event that says so, since it was in R2 and is no more. Left to
    * whoever sees how many such keys there are: R2 may have lost them.
@@ -113,14 +111,16 @@ async function decidePresent(
   { r2, legacy, switchedAt, settled, signal }: MirrorStores,
   source: Head,
   target: Head | null,
-  { wasCopied, putAt, wroteBoth }: KeyEvidence,
+  { wasCopied, putAt }: KeyEvidence,
 ): Promise<Next> {
   const written = Date.parse(source.lastModified);
-  const isCopy = wasCopied && putAt === null && (switchedAt === null || written < switchedAt);
+  const marked = legacyHas(source.meta);
+  const wasCopiedBefore = wasCopied && putAt === null && (switchedAt === null || written < switchedAt);
+  const isCopy = marked === 'carried-over' || wasCopiedBefore;
   // Legacy has deleted the original since, past the Worker: bringing it back would undo that.
   const wasSettled =
     settled != null &&
-    (written < settled.before || settled.since.get(source.key) === source.etag || wroteBoth.includes(source.etag));
+    (written < settled.before || settled.since.get(source.key) === source.etag || marked === 'written-to-both');
   if (target === null) return isCopy || wasSettled ? 'kept' : 'copy';
   const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
   if (equal) return 'in step';

@@ -71,6 +71,14 @@ describe('a sweep', () => {
     expect(world.legacy.objects.size).toBe(0);
   });
 
+  it('does not bring back what was deleted while the Worker carried it over, although R2 has it since the switch', async () => {
+    const world = await production();
+    const mirror = await world.open();
+    world.carryOver('a', 'read from legacy');
+    expect(await mirror.sweep(ALL)).toMatchObject({ copied: 0, kept: ['a'] });
+    expect(world.legacy.objects.size).toBe(0);
+  });
+
   it('never overwrites an original by its copy', async () => {
     const world = await production({ a: 'copied' });
     const mirror = await world.open();

@@ -100,9 +100,8 @@ function isInStep({ from, to }: KeyPair, { stores, settledBefore }: SweepOptions
 }
 
 /** Whether it takes more than what the stores hold now to decide about a key. */
-function doesPastDecide({ from }: KeyPair, { switchedAt, settled }: SweepOptions['stores']): boolean {
-  // Once the mirror has come to rest, events tell what the Worker has written to both since.
-  return from === null || switchedAt === null || settled != null || writtenAt(from) < switchedAt;
+function doesPastDecide({ from }: KeyPair, { switchedAt }: SweepOptions['stores']): boolean {
+  return from === null || switchedAt === null || writtenAt(from) < switchedAt;
 }
 
 /** Nothing is known of it, and it is too old for a copy of the mirror's, whose mark would say that it was in R2. */

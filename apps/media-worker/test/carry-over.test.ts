@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { bundleWorker } from '../../../packages/crossfade/src/phases/staging/worker-bundle.ts';
+
+const KEY = 'users/u/uploads/a.wav';
+const BODY = Buffer.from('the bytes of legacy');
+
+let legacy: Server;
+let mf: Miniflare;
+let inLegacy: boolean;
+/** What legacy was asked, in order. */
+let asked: string[];
+/** Each is waited for before legacy sends the body, or deletes. */
+let gates: { body: Promise<unknown>; delete: () => Promise<unknown> };
+
+beforeAll(async () => {
+  legacy = createServer(async ({ method = '' }, response) => {
+    asked.push(method);
+    if (!inLegacy) return void response.writeHead(404).end();
+    if (method === 'DELETE') {
+      await gates.delete();
+      inLegacy = false;
+    }
+    const size = method === 'DELETE' ? 0 : BODY.byteLength;
+    response.writeHead(200, { etag: '"e"', 'content-length': size, 'content-type': 'audio/wav' });
+    if (method !== 'GET') return void response.end();
+    response.flushHeaders();
+    await gates.body;
+    response.end(BODY);
+  }).listen(0, '127.0.0.1');
+  await once(legacy, 'listening');
+  const { mainModule, modules } = await bundleWorker(fileURLToPath(new URL('./carry-over-worker.ts', import.meta.url)));
+  mf = new Miniflare(
+    convertV4MiniflareOptions({
+      log: new Log(LogLevel.NONE),
+      telemetry: { enabled: false },
+      cf: false,
+      modules: [{ type: 'ESModule', path: mainModule, contents: modules[mainModule] ?? '' }],
+      compatibilityDate: '2026-07-01',
+      compatibilityFlags: ['nodejs_compat'],
+      r2Buckets: ['MEDIA'],
+      bindings: {
+        LEGACY_ORIGIN: `http://127.0.0.1:${(legacy.address() as AddressInfo).port}`,
+        LEGACY_BUCKET: 'media',
+        LEGACY_SERVICE_KEY: 'canary-service-key',
+      },
+    }),
+  );
+  await mf.ready;
+});
+afterAll(async () => {
+  await mf.dispose();
+  legacy.close();
+});
+beforeEach(async () => {
+  [inLegacy, asked, gates] = [true, [], { body: Promise.resolve(), delete: () => Promise.resolve() }];
+  await (await mf.getR2Bucket('MEDIA')).delete(KEY);
+});
+
+const inR2 = async () => (await mf.getR2Bucket('MEDIA')).head(KEY);
+const read = async (): Promise<string> => (await mf.dispatchFetch('http://worker/')).text();
+const remove = async (): Promise<number> => (await mf.dispatchFetch('http://worker/', { method: 'DELETE' })).status;
+
+it('what R2 lacks is carried over, and says that legacy has it', async () => {
+  expect(await read()).toBe('legacy');
+  await expect.poll(inR2).toMatchObject({ customMetadata: { 'crossfade-legacy': 'carried-over' } });
+  expect(await read()).toBe('r2');
+});
+
+it('what is deleted while it is carried over does not come back', async () => {
+  const body = Promise.withResolvers<void>();
+  gates.body = body.promise;
+  await read();
+  await expect.poll(() => asked).toContain('GET');
+  expect(await remove()).toBe(204);
+  const before = asked.length;
+  body.resolve();
+  await expect.poll(() => asked.slice(before)).toEqual(['HEAD']);
+  await expect.poll(inR2).toBeNull();
+});
+
+it('what is carried over while it is being deleted is deleted with it', async () => {
+  gates.delete = async () => {
+    await read();
+    await expect.poll(inR2).not.toBeNull();
+    await expect.poll(() => asked.filter((method) => method === 'HEAD')).toHaveLength(2);
+  };
+  expect(await remove()).toBe(204);
+  expect(await inR2()).toBeNull();
+});
