@@ -1,3 +1,4 @@
+import { waitUntil } from 'cloudflare:workers';
 import type { Env } from './env.ts';
 import { LEGACY_HAS, WRITTEN_TO_BOTH } from './legacy-mark.ts';
 import { credentials, objectUrl } from './legacy-object.ts';
@@ -17,7 +18,7 @@ export interface NewObject {
  * Writes to legacy, and to R2 a moment before: the last bytes go to legacy once R2 has them all. So a mirror that still
  * brings R2's version before to legacy, and then looks at R2 again, cannot end with that one over what the user sent
  * now: either it sees the new one in R2, or the new one reaches legacy after it. Memory stays flat: a chunk is held.
- * Where R2 does not take it, legacy alone does.
+ * Where R2 does not take it in time, legacy alone does.
  * @returns R2's ETag where R2 took it, legacy's otherwise
  * @throws Error when legacy does not take it, or the body has another size
  */
@@ -34,6 +35,11 @@ export async function putBoth(env: Env, { key, body, size, contentType }: NewObj
     httpMetadata: { contentType },
     customMetadata: { [LEGACY_HAS]: WRITTEN_TO_BOTH },
   }).catch(givenUp);
+  /** What R2 stored when it was no longer waited for: legacy may have a later version by then, or have lost it again. */
+  const takenBack = async (): Promise<void> => {
+    const late = await stored;
+    if (late !== null && (await env.MEDIA.head(key))?.etag === late.etag) await env.MEDIA.delete(key);
+  };
   /** `null` when R2 fails, or takes too long; it is not asked again. */
   async function inTime<Answer>(work: () => Promise<Answer>): Promise<Answer | null> {
     if (!r2Takes) return null;
@@ -73,6 +79,7 @@ export async function putBoth(env: Env, { key, body, size, contentType }: NewObj
     const [response] = await Promise.all([post, feed()]);
     await response.body?.cancel();
     if (!response.ok) throw new Error(`legacy answered ${response.status}`);
+    if (etagOfR2 === null) waitUntil(takenBack());
     return { etag: etagOfR2 ?? response.headers.get('etag')?.replaceAll('"', '') ?? '' };
   } catch (error) {
     r2Takes = false;

@@ -94,6 +94,13 @@ describe('an upload while the bypass serves', () => {
     expect(await etagInR2()).toBeNull();
   });
 
+  it('is taken back from R2 when R2 stores it after legacy alone had to take it: legacy may have a later one by then', async () => {
+    expect((await put(bytes(1000), 'late')).status).toBe(200);
+    const calls = async () => (await mf.dispatchFetch('http://worker/')).json();
+    await expect.poll(calls, { timeout: 10_000 }).toEqual(['stored', 'deleted']);
+    expect(await etagInR2()).toBeNull();
+  });
+
   it('that is deleted has left R2 before legacy hears of it: the mirror finds it in neither after that', async () => {
     await put(bytes(1000));
     const answer = await mf.dispatchFetch('http://worker/', { method: 'DELETE' });

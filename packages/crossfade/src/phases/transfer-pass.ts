@@ -3,7 +3,8 @@ import { carryDeletes } from '../transfer/carry-deletes.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
 import { keysOfManifest, openManifest } from '../transfer/manifest.ts';
-import { carrying } from '../transfer/mirror/mirrored-mark.ts';
+import { eachAtOnce } from '../transfer/each-at-once.ts';
+import { carrying, legacyHas } from '../transfer/mirror/object-marks.ts';
 import { stillMissing } from '../transfer/mirror/still-missing.ts';
 import { verifyObjects, type VerifyResult } from '../transfer/verify.ts';
 
@@ -29,7 +30,7 @@ export async function copyToR2(
   let reported: Promise<unknown> = Promise.resolve();
   const { passes, caughtUp, lastPassMs } = await catchUp({
     from: providers.legacyStore,
-    to: keepNewer ? carrying(providers.r2.production) : providers.r2.production,
+    to: carrying(providers.r2.production),
     concurrency: config.transfer.concurrency,
     signal,
     keepNewer,
@@ -103,13 +104,22 @@ const MOST_NAMED = 20;
  * @throws Error when so much has gone from legacy that it seems to have lost it
  */
 export async function carryDeletesToR2(context: RolloutContext): Promise<{ deleted: number; deletedKeys: string[] }> {
-  const { providers, signal } = context;
+  const { providers, config, signal } = context;
   const manifest = await context.placeFor(COPY_MANIFEST);
+  /** What was deleted before the copy was verified is in no manifest, and says itself where it came from. */
+  async function wereCopied(keys: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const copied = new Set(await keysOfManifest(manifest, keys));
+    await eachAtOnce([...keys], config.transfer.concurrency, async (key) => {
+      const held = copied.has(key) ? null : await providers.r2.production.head(key);
+      if (held !== null && legacyHas(held.meta) === 'carried-over') copied.add(key);
+    });
+    return copied;
+  }
   const { deleted, suspicious } = await carryDeletes({
     from: providers.legacyStore,
     to: providers.r2.production,
     signal,
-    wereCopied: (keys) => keysOfManifest(manifest, keys),
+    wereCopied,
   });
   const [first] = suspicious;
   if (first !== undefined)

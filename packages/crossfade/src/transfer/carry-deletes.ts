@@ -11,13 +11,13 @@ export interface CarryDeletesOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly signal: AbortSignal;
-  /** Which of these keys a manifest of a verified copy has: only those can have been deleted in the source since. */
+  /** Which of these keys were surely copied from the source: only those can have been deleted there since. */
   wereCopied(keys: ReadonlySet<string>): Promise<ReadonlySet<string>>;
 }
 
 export interface CarriedDeletes {
   readonly deleted: readonly string[];
-  /** In the target only, and never copied as far as the manifests say: not ours to delete. */
+  /** In the target only, and never copied as far as is known: not ours to delete. */
   readonly foreign: number;
   /** Were copied, and so many have gone that the source seems to have lost them: nothing was deleted. */
   readonly suspicious: readonly string[];
@@ -25,7 +25,7 @@ export interface CarriedDeletes {
 
 /**
  * What was deleted in the source since it was copied is deleted in the target, so that nobody finds there what its
- * owner has deleted. Only while the source alone is written to. Each key needs three proofs: a manifest has it, the
+ * owner has deleted. Only while the source alone is written to. Each key needs three proofs: it was copied, the
  * source's listing lacks it, and the source says once more that it is not there.
  * @throws ProviderError when a listing cannot be read or an object cannot be deleted
  */

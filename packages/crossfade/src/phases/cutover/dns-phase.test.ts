@@ -244,4 +244,27 @@ describe('before the switch', () => {
     expect(Object.values(objects).flat()).toContain('library/one.wav');
     expect(Object.values(objects).flat()).not.toContain(deleted);
   });
+
+  it('so is what they deleted before the copy was verified: it is in no manifest, and says that it was copied', async () => {
+    const meta = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+    const { cloud, outcome } = await walked({
+      deadlineMs: 20_000,
+      meanwhile: {
+        step: 'cutover.dns/dns.catchUp/run',
+        async act({ legacyStore, r2 }) {
+          expect((await r2.production.head('library/one.wav'))?.meta.custom).toMatchObject({
+            'crossfade-legacy': 'carried-over',
+          });
+          const marked = { ...meta, custom: { 'crossfade-legacy': 'carried-over' } };
+          await r2.production.put('uploads/gone.wav', Buffer.from('x'), 1, marked);
+          await r2.production.put('uploads/foreign.wav', Buffer.from('x'), 1, meta);
+          expect(await legacyStore.head('uploads/gone.wav')).toBeNull();
+        },
+      },
+    });
+    expect(outcome.outcome).toBe('completed');
+    const { objects } = await cloud.state();
+    expect(Object.values(objects).flat()).toContain('uploads/foreign.wav');
+    expect(Object.values(objects).flat()).not.toContain('uploads/gone.wav');
+  });
 });

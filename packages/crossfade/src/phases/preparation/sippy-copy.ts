@@ -10,6 +10,7 @@ import { copyOne } from '../../transfer/copy-one.ts';
 import { eachAtOnce } from '../../transfer/each-at-once.ts';
 import { keptMeta } from '../../transfer/kept-meta.ts';
 import { mergeListings, type KeyPair } from '../../transfer/merge-listings.ts';
+import { carriedOver, carrying } from '../../transfer/mirror/object-marks.ts';
 import { readBody } from '../../transfer/object-body.ts';
 import { createEarlyStop, TransferStopped } from '../../transfer/stop-early.ts';
 
@@ -199,11 +200,11 @@ async function describeAll({ config, providers, signal }: RolloutContext): Promi
     if (held === null || held.etag !== to.etag || held.meta.custom['mtime'] === timeOf(from)) return;
     const original = await legacy.head(key);
     if (original === null || original.etag !== from.etag) return;
-    const meta = keptMeta(original.meta, from);
+    const meta = carriedOver(keptMeta(original.meta, from));
     if (isSame(held.meta, meta)) return;
     const itself = r2.production.copySource?.(key);
     const stored = itself && (await r2.production.putCopy?.(key, itself, held, async () => meta));
-    if (!stored) await copyOne({ from: legacy, to: r2.production }, from, signal);
+    if (!stored) await copyOne({ from: legacy, to: carrying(r2.production) }, from, signal);
     described++;
   }
   await eachAtOnce(mergeListings(legacy.list(), r2.production.list()), config.transfer.concurrency, (pair) => {

@@ -4,6 +4,7 @@ import { errorText } from '../../rollout/error-text.ts';
 import { isPlainMd5 } from '../composite-etag.ts';
 import { eachAtOnce } from '../each-at-once.ts';
 import { mergeListings } from '../merge-listings.ts';
+import { restoring } from '../mirror/object-marks.ts';
 import { findBase, writeEntry, type PutEntry } from './backup-log.ts';
 import { hashOf, keepObject, putBack } from './object-versions.ts';
 import { statesAt, type KeyState } from './states.ts';
@@ -160,7 +161,7 @@ async function make(
     await target.delete(key);
     return;
   }
-  const { etag } = await putBack(backup, target, wanted, signal);
+  const { etag } = await putBack(backup, restoring(target), wanted, signal);
   if (inPlace) await writeEntry(backup, { ...wanted, etag, at: new Date().toISOString() }, randomUUID());
 }
 

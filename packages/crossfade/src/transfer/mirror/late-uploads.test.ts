@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../fixtures/memory-store.ts';
 import { carryLateUploads } from './late-uploads.ts';
-import { marking } from './mirrored-mark.ts';
+import { marking } from './object-marks.ts';
 import { NO_EVIDENCE } from './seen-events.ts';
 
 const { signal } = new AbortController();

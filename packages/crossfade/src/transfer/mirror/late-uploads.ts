@@ -2,7 +2,7 @@ import type { ObjectStore } from '../../providers/providers.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import { copyOne } from '../copy-one.ts';
 import { mergeListings } from '../merge-listings.ts';
-import { carrying, isMirrored } from './mirrored-mark.ts';
+import { carrying, isMirrored } from './object-marks.ts';
 import type { SeenEvents } from './seen-events.ts';
 
 /** Far more than come in the minutes in which names still lead to legacy; the rest is left to another call. */

@@ -3,7 +3,7 @@ import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/provid
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
 import { ObjectChanged, readBody } from '../object-body.ts';
-import { isMirrored, legacyHas, marking } from './mirrored-mark.ts';
+import { isMirrored, legacyHas, marking } from './object-marks.ts';
 
 export interface MirrorStores {
   readonly r2: ObjectStore;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { memoryStore } from '../fixtures/memory-store.ts';
-import { marking } from './mirrored-mark.ts';
+import { marking } from './object-marks.ts';
 import { stillMissing } from './still-missing.ts';
 
 const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };

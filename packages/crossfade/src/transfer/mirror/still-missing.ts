@@ -2,7 +2,7 @@ import { until } from '../../rollout/until.ts';
 import { compareObject } from '../compare-object.ts';
 import type { ObjectStore } from '../../providers/providers.ts';
 import { eachAtOnce } from '../each-at-once.ts';
-import { isMirrored } from './mirrored-mark.ts';
+import { isMirrored } from './object-marks.ts';
 
 interface Stores {
   readonly r2: ObjectStore;
