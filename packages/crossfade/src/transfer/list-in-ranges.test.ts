@@ -16,10 +16,13 @@ import { verifyObjects } from './verify.ts';
 const { signal } = new AbortController();
 /** What a page takes to come, ms. */
 let pageMs = 0;
+/** The share of the time for which this process is at work. */
+let busy = 0;
 beforeEach(() => {
-  pageMs = 100;
+  [pageMs, busy] = [100, 0.3];
   let now = 0;
   vi.spyOn(performance, 'now').mockImplementation(() => (now += pageMs));
+  vi.spyOn(performance, 'eventLoopUtilization').mockImplementation(() => ({ idle: 0, active: 0, utilization: busy }));
 });
 afterEach(() => void vi.restoreAllMocks());
 
@@ -162,8 +165,11 @@ describe('listings that are walked in ranges', () => {
     expect(met.size).toBe(2000);
   });
 
-  it('are one listing of a store whose pages come at once', async () => {
-    pageMs = 1;
+  it.each([
+    { of: 'of a store whose pages come at once', ms: 1, share: 0.3 },
+    { of: 'while this process itself is at work for most of the time', ms: 100, share: 0.6 },
+  ])('are one listing $of', async ({ ms, share }) => {
+    [pageMs, busy] = [ms, share];
     const { seen, open } = watched(storeOf(numbered(60 * PAGE), PAGE), turnAtFirst);
     const met: string[] = [];
     let most = 0;

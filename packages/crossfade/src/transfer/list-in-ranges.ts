@@ -1,3 +1,4 @@
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { compareKeys, listRange, type KeyRange } from './key-range.ts';
@@ -19,6 +20,11 @@ const PAGES_BEFORE_CUT = 20;
  * at once would only hold more of them. A store across a network takes some 50 to 400 for a page.
  */
 const SLOW_PAGE_MS = 40;
+/**
+ * Nor is one cut while this process is at work for more than this share of the time: then it is what keeps the pages
+ * waiting, on a slow or crowded machine, and several listings would only hold more of them.
+ */
+const MOST_BUSY = 0.5;
 /** A page of S3's. A range of fewer keys is not worth the call. */
 const PAGE = 1000;
 /** Nobody waits for one listing then, and a store in production is not asked for more at a time. */
@@ -48,6 +54,8 @@ interface Walk<Entry> {
   listed: number;
   /** How long the pages of these took to come, ms. */
   tookMs: number;
+  /** Of this process, when the first of these was asked for. */
+  loop: EventLoopUtilization;
   last: string | null;
 }
 
@@ -120,7 +128,7 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
       const ranges: readonly KeyRange[] | null = cut?.walk === walk && cut.settled ? await cut.ranges : null;
       if (ranges !== null) {
         cut = null;
-        Object.assign(walk, { listed: 0, tookMs: 0 });
+        Object.assign(walk, { listed: 0, tookMs: 0, loop: performance.eventLoopUtilization() });
         const rest = behind(ranges, walk.last);
         if (rest.length > 1) {
           walks.delete(walk);
@@ -129,8 +137,7 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
           continue;
         }
       }
-      const pages = walk.listed / pageSize;
-      if (cut === null && walks.size < atOnce && pages >= PAGES_BEFORE_CUT && walk.tookMs >= SLOW_PAGE_MS * pages)
+      if (cut === null && walks.size < atOnce && waitsForPages(walk, pageSize))
         cut = beginCut(options, walk, atOnce - walks.size + 1);
       ask(walk);
     }
@@ -139,9 +146,17 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
   }
 }
 
+/** Whether it has gone on for long, and the time went into waiting. */
+function waitsForPages({ listed, tookMs, loop }: Walk<unknown>, pageSize: number): boolean {
+  const pages = listed / pageSize;
+  if (pages < PAGES_BEFORE_CUT || tookMs < SLOW_PAGE_MS * pages) return false;
+  return performance.eventLoopUtilization(loop).utilization <= MOST_BUSY;
+}
+
 function begin<Entry>(open: (range: KeyRange) => Listing<Entry>, range: KeyRange): Walk<Entry> {
   const pages = pagesOf(open(range))[Symbol.asyncIterator]();
-  const walk = { range, pages, coming: Promise.resolve(null), listed: 0, tookMs: 0, last: null };
+  const loop = performance.eventLoopUtilization();
+  const walk = { range, pages, coming: Promise.resolve(null), listed: 0, tookMs: 0, loop, last: null };
   ask(walk);
   return walk;
 }
