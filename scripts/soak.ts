@@ -46,7 +46,7 @@ const wanted = Number(values.requests);
 const seeds = Number(values.seeds);
 const load = { ratePerSecond: Number(values.rate), pieces: Number(values.pieces) };
 /** Uploaders come beside the listeners there: with more pieces two slower cores fall behind, and it takes twice as long. */
-const seedLoad = { ...load, pieces: Math.min(load.pieces, 15) };
+const seedLoad = { ...load, pieces: Math.min(load.pieces, 14) };
 const isWhole = (number: number, least: number): boolean => Number.isInteger(number) && number >= least;
 if (!(wanted > 0 && isWhole(seeds, 0) && load.ratePerSecond >= 1 && isWhole(load.pieces, 1))) {
   process.stderr.write(
