@@ -12,6 +12,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
 /** A legacy store, R2 and rows as a rollback may leave them, and what the uploaders were told. */
 function leftBehind(told: () => readonly ToldKey[], rows: readonly string[], writes: readonly ToldWrite[] = []) {
   const [legacy, r2] = [memoryStore('legacy'), memoryStore('r2')];
+  const notes: unknown[] = [];
   const audience = { told: async () => ({ keys: told(), writes }) };
   const production = {
     // What Postgres answers: the rows among the keys that are asked for.
@@ -21,6 +22,7 @@ function leftBehind(told: () => readonly ToldKey[], rows: readonly string[], wri
   const context = {
     config: { environments: { production: { supabase: { bucket: 'media' } } }, transfer: { concurrency: 4 } },
     keep: async (path: string) => path,
+    record: async (entry: { data: unknown }) => void notes.push(entry.data),
     providers: {
       audience: audience as unknown as AudienceProvider,
       database: { production },
@@ -28,7 +30,7 @@ function leftBehind(told: () => readonly ToldKey[], rows: readonly string[], wri
       r2: { production: r2 },
     },
   } as unknown as RolloutContext;
-  return { legacy, r2, context, compare: () => compareWrites(context, { holds: legacy, also: [r2] }) };
+  return { legacy, r2, context, notes, compare: () => compareWrites(context, { holds: legacy, also: [r2] }) };
 }
 const key = (name: string, last: ToldKey['last'], ...may: (string | null)[]): ToldKey => ({
   key: name,
@@ -118,7 +120,7 @@ it('a rollback counts them by kind, and what was at stake until the first sign o
     ...over,
   });
   const told = [key('a', 'upload', 'one'), key('b', 'overwrite', 'new'), key('c', 'delete', null)];
-  const { legacy, context } = leftBehind(
+  const { legacy, context, notes } = leftBehind(
     () => told,
     ['a', 'b'],
     [
@@ -137,6 +139,7 @@ it('a rollback counts them by kind, and what was at stake until the first sign o
     lostDeletes: 1,
     sinceSwitch: { uploads: 1, overwrites: 1, deletes: 1, unknown: 1 },
   });
+  expect(notes).toEqual([{ text: 'lost: overwrite of b (other bytes in legacy), delete of c (still in legacy)' }]);
 });
 
 it('the watch does not end well when R2 lacks what an uploader was told', async () => {

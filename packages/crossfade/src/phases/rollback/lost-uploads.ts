@@ -4,6 +4,9 @@ import type { RollbackProof } from '../../rollout/plan.ts';
 import type { WritesSinceSwitch } from '../../rollout/report-shapes.ts';
 import { mirrorRested } from '../mirror/mirror-ended.ts';
 
+/** So many of what was lost are named in the journal; the evidence has all. */
+const MOST_NAMED = 5;
+
 type Counted = Pick<RollbackProof, 'lostUploads' | 'lostOverwrites' | 'lostDeletes' | 'sinceSwitch'>;
 
 /**
@@ -24,6 +27,11 @@ export async function countLost(context: RolloutContext, troubleSince: string): 
     };
   const sinceSwitch = await writesBefore(audience, troubleSince);
   await context.keep('rollback/lost-writes.json', JSON.stringify({ ...compared, sinceSwitch }, null, 2));
+  if (compared.lost.length > 0) {
+    const named = compared.lost.slice(0, MOST_NAMED).map(({ key, kind, reason }) => `${kind} of ${key} (${reason})`);
+    const more = compared.lost.length > MOST_NAMED ? `, and ${compared.lost.length - MOST_NAMED} more` : '';
+    await context.record({ kind: 'note', data: { text: `lost: ${named.join(', ')}${more}` }, subject: 'rollback' });
+  }
   const count = (...kinds: readonly string[]): number =>
     compared.lost.filter(({ kind }) => kinds.includes(kind)).length;
   return {
