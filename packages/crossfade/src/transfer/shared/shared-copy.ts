@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'pg';
+import { ProviderError } from '../../providers/provider-error.ts';
 import { createTransferTables } from './shared-tables.ts';
 import { writeManifest, type WrittenManifest } from './shared-manifest.ts';
 import { readProgress, type SharedProgress } from './shared-progress.ts';
@@ -10,7 +11,7 @@ import {
   type OpenStore,
   type TransferOptions,
 } from './shared-transfer.ts';
-import { beginTransfer, endTransfer, readResults } from './transfers.ts';
+import { beginTransfer, endTransfer, findTransfer, readResults } from './transfers.ts';
 import { runWorker } from './worker.ts';
 
 export interface SharedCopyOptions {
@@ -57,14 +58,12 @@ const MOST_NAMED = 100;
 /**
  * Begins a transfer that all workers share, or joins the one with the same ends and options that is under way, and
  * waits for its end. Killed and run again, it goes on with it; the workers do so meanwhile. The result is complete
- * when `failed` is 0. Throws the signal's reason, `ProviderError` when one of the ends cannot be listed from here.
+ * when `failed` is 0. Throws the signal's reason, `ProviderError` when one of the ends cannot be listed from here; one that
+ * does not answer is waited for where the transfer is under way, as the workers do.
  */
 export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopyResult> {
   const { databaseUrl, from, to, signal, openStore } = copy;
   const options = { ...TRANSFER_DEFAULTS, ...copy.options };
-  await canBeListed(openStore, from, 'read');
-  await canBeListed(openStore, to, 'write');
-  signal.throwIfAborted();
   const pool = new Pool({ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 5000 });
   // An idle connection that breaks is no loss; whoever asks next gets a new one or the error.
   pool.on('error', () => {});
@@ -72,6 +71,15 @@ export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopy
   let part: ReturnType<typeof runWorker> | null = null;
   try {
     await createTransferTables(pool);
+    const isUnderWay = (await findTransfer(pool, { from, to, options })) !== null;
+    for (const [location, use] of [
+      [from, 'read'],
+      [to, 'write'],
+    ] as const)
+      await canBeListed(openStore, location, use).catch((error: unknown) => {
+        if (!isUnderWay || !(error instanceof ProviderError) || error.reached) throw error;
+      });
+    signal.throwIfAborted();
     const { transfer, joined } = await beginTransfer(pool, { from, to, options });
     const over = AbortSignal.any([signal, ended.signal]);
     part = copy.takesPart === false ? null : runWorker({ ...workerPart(copy), once: false, signal: over });

@@ -39,29 +39,33 @@ function toTransfer(row: TransferRow): SharedTransfer {
   return { id, from, to, options: v.parse(optionsSchema, row.options), planned: plannedAt !== null };
 }
 
-/** Begins a transfer, or joins the one with the same ends and options that is under way. */
-export async function beginTransfer(
-  pool: Pool,
-  { from, to, options }: Pick<SharedTransfer, 'from' | 'to' | 'options'>,
-): Promise<{ transfer: SharedTransfer; joined: boolean }> {
-  const values = [from, to, JSON.stringify(options)];
-  const begun = await pool.query<TransferRow>(
-    `insert into crossfade.transfers (id, from_location, to_location, options) values ($4, $1, $2, $3)
-     on conflict (from_location, to_location, options) where ended_at is null do nothing returning ${COLUMNS}`,
-    [...values, newTransferId()],
-  );
-  const [mine] = begun.rows;
-  if (mine !== undefined) return { transfer: toTransfer(mine), joined: false };
+type Ends = Pick<SharedTransfer, 'from' | 'to' | 'options'>;
+
+/** The transfer with these ends and options that is under way, if there is one. */
+export async function findTransfer(pool: Pool, { from, to, options }: Ends): Promise<SharedTransfer | null> {
   const { rows } = await pool.query<TransferRow>(
     `select ${COLUMNS} from crossfade.transfers
      where from_location = $1 and to_location = $2 and options = $3::jsonb and ended_at is null`,
-    values,
+    [from, to, JSON.stringify(options)],
   );
-  const [theirs] = rows;
+  return rows[0] === undefined ? null : toTransfer(rows[0]);
+}
+
+/** Begins a transfer, or joins the one with the same ends and options that is under way. */
+export async function beginTransfer(
+  pool: Pool,
+  { from, to, options }: Ends,
+): Promise<{ transfer: SharedTransfer; joined: boolean }> {
+  const begun = await pool.query<TransferRow>(
+    `insert into crossfade.transfers (id, from_location, to_location, options) values ($4, $1, $2, $3)
+     on conflict (from_location, to_location, options) where ended_at is null do nothing returning ${COLUMNS}`,
+    [from, to, JSON.stringify(options), newTransferId()],
+  );
+  const [mine] = begun.rows;
+  if (mine !== undefined) return { transfer: toTransfer(mine), joined: false };
+  const theirs = await findTransfer(pool, { from, to, options });
   // It ended between the two questions.
-  return theirs === undefined
-    ? beginTransfer(pool, { from, to, options })
-    : { transfer: toTransfer(theirs), joined: true };
+  return theirs === null ? beginTransfer(pool, { from, to, options }) : { transfer: theirs, joined: true };
 }
 
 /** Those of which something is still to be done: planned or not. */

@@ -1,0 +1,52 @@
+import type { DatabaseServer } from '@crossfade/database-server';
+import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ProviderError } from '../../providers/provider-error.ts';
+import { errorText } from '../../rollout/error-text.ts';
+import { memoryStore } from '../fixtures/memory-store.ts';
+import { runSharedCopy } from './shared-copy.ts';
+import type { OpenStore } from './shared-transfer.ts';
+
+let database: DatabaseServer;
+beforeAll(async () => void (database = await startTemporaryDatabase('crossfade')));
+afterAll(() => database.stop());
+
+const openStore: OpenStore = (location) => ({ ...memoryStore(location), close: async () => {} });
+/** The target cannot be listed. */
+const without = (details: { status: number | null; message: string }): OpenStore => {
+  return (location, use) => ({
+    ...memoryStore(location),
+    // oxlint-disable-next-line require-yield
+    async *list() {
+      if (use === 'write') throw new ProviderError('s3', 'ListObjectsV2', details);
+    },
+    close: async () => {},
+  });
+};
+const away = without({ status: null, message: 'it did not answer' });
+
+/** Ends with the first look at how far it is: it was begun, or joined. Nobody copies. */
+async function begin(opens: OpenStore): Promise<unknown> {
+  const stop = new AbortController();
+  return runSharedCopy({
+    databaseUrl: database.url('crossfade'),
+    from: 'legacy',
+    to: 'r2',
+    openStore: opens,
+    concurrency: 1,
+    takesPart: false,
+    onProgress: () => stop.abort(),
+    signal: stop.signal,
+  }).catch((error: unknown) => (stop.signal.aborted ? 'it goes on' : errorText(error)));
+}
+
+it('a copy is not begun towards a store that does not answer; one that is under way waits for it', async () => {
+  expect(await begin(away)).toContain('did not answer');
+  expect(await begin(openStore)).toBe('it goes on');
+  expect(await begin(away)).toBe('it goes on');
+});
+
+it('a copy that is under way is not gone on with by credentials that the store refuses', async () => {
+  expect(await begin(openStore)).toBe('it goes on');
+  expect(await begin(without({ status: 403, message: 'access denied' }))).toContain('access denied');
+});
