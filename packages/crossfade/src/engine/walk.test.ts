@@ -50,6 +50,19 @@ describe('a rollout', () => {
     expect(world).toEqual(new Set(['a', 'b']));
   });
 
+  it('leaves a cutover that was completed as it is when the gate of another one does not hold', async () => {
+    const { plan, effects, world } = smallRollout({ gateFails: true });
+    const steps = plan.phases[1]?.parts.flatMap((part) => (part.kind === 'step' ? [part.step] : [])) ?? [];
+    for (const { id } of steps) world.add(id);
+    const remains = nothingYet();
+    const { walk } = lifeOf(plan, remains);
+    const takenBefore = steps.map((step) => ({ phase: 'cutover.worker' as const, step, before: false }));
+    expect((await walkRollout({ ...walk, takenBefore })).outcome).toBe('failed');
+    expect(kinds(remains, 'rollback.decided')).toEqual([]);
+    expect(effects.filter(({ action }) => action === 'compensate')).toEqual([]);
+    expect(world).toEqual(new Set(['a', 'b', 'c', 'd']));
+  });
+
   it('rolls back in reverse what a guarded phase did, and leaves what came before', async () => {
     const { plan, effects, world } = smallRollout({ verifyFails: 'd' });
     const outcome = await walkRollout(lifeOf(plan, nothingYet()).walk);

@@ -98,8 +98,10 @@ async function endEarly(
 ): Promise<WalkOutcome> {
   await walk.settle();
   const scope = phase.rollback === null ? [phase.id] : (walk.plan.rollbacks[phase.rollback]?.scope ?? []);
-  // A gate that stayed shut before anything was changed leaves nothing to take back.
-  if (refused === true && !taken.some((step) => scope.includes(step.phase))) return { outcome: 'failed', reason };
+  // A gate that stayed shut before this run changed anything leaves nothing to take back: what an earlier one completed
+  // serves production.
+  const changed = taken.some((step) => scope.includes(step.phase) && !walk.takenBefore.includes(step));
+  if (refused === true && !changed) return { outcome: 'failed', reason };
   if (phase.rollback === null) return undoPhase(walk, phase, taken, reason, trouble !== null);
   const since = new Date().toISOString();
   return rollBack(
