@@ -167,6 +167,7 @@ describe('listings that are walked in ranges', () => {
 
   it.each([
     { of: 'of a store whose pages come at once', ms: 1, share: 0.3 },
+    { of: 'of a store whose pages take half of what a slow one takes', ms: 50, share: 0.3 },
     { of: 'while this process itself is at work for most of the time', ms: 100, share: 0.6 },
   ])('are one listing $of', async ({ ms, share }) => {
     [pageMs, busy] = [ms, share];
@@ -179,6 +180,20 @@ describe('listings that are walked in ranges', () => {
     }
     expect(most).toBe(1);
     expect(met).toEqual(numbered(60 * PAGE));
+  });
+
+  it('are several of a store that is not that slow, once a minute has gone into waiting for its pages', async () => {
+    pageMs = 50;
+    const store = storeOf(numbered(1500 * PAGE), PAGE);
+    const { seen, open } = watched(store, turnAtFirst);
+    let [most, met] = [0, 0];
+    for await (const _one of walk(store, { open })) {
+      met++;
+      if (seen.open.size > 1) expect(met).toBeGreaterThan(1000 * PAGE);
+      most = Math.max(most, seen.open.size);
+    }
+    expect(most).toBeGreaterThan(1);
+    expect(met).toBe(1500 * PAGE);
   });
 
   it('cut again what goes on alone when the other ranges have ended', async () => {

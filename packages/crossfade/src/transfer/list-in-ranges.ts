@@ -16,10 +16,13 @@ import { cutKeySpace } from './partitions.ts';
 /** Pages after which a listing is cut: to find where the keys lie takes some dozen looks, of a page each. */
 const PAGES_BEFORE_CUT = 20;
 /**
- * A store whose pages come faster than this, ms, keeps one listing: there the answers' reading is the work, and several
- * at once would only hold more of them. A store across a network takes some 50 to 400 for a page.
+ * A store whose pages come faster than this, ms, keeps one listing: a million keys take less than two minutes, and
+ * several listings at once hold several times as many pages. A store across a network takes some 50 to 400 for a page.
  */
-const SLOW_PAGE_MS = 40;
+const SLOW_PAGE_MS = 100;
+/** What has been waited for its pages for so long, ms, is many millions of keys: then it is cut from this on, ms. */
+const LONG_MS = 60_000;
+const SLOW_PAGE_OF_MANY_MS = 40;
 /**
  * Nor is one cut while this process is at work for more than this share of the time: then it is what keeps the pages
  * waiting, on a slow or crowded machine, and several listings would only hold more of them.
@@ -149,7 +152,8 @@ async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>
 /** Whether it has gone on for long, and the time went into waiting. */
 function waitsForPages({ listed, tookMs, loop }: Walk<unknown>, pageSize: number): boolean {
   const pages = listed / pageSize;
-  if (pages < PAGES_BEFORE_CUT || tookMs < SLOW_PAGE_MS * pages) return false;
+  const slowMs = tookMs < LONG_MS ? SLOW_PAGE_MS : SLOW_PAGE_OF_MANY_MS;
+  if (pages < PAGES_BEFORE_CUT || tookMs < slowMs * pages) return false;
   return performance.eventLoopUtilization(loop).utilization <= MOST_BUSY;
 }
 
