@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare';
+import type { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bundleWorker } from '../../../packages/crossfade/src/phases/staging/worker-bundle.ts';
+import { startOnLegacy } from './worker-on-legacy.ts';
 
 const KEY = 'users/u/uploads/a.wav';
 const MEBIBYTE = 1024 * 1024;
@@ -30,26 +27,8 @@ beforeAll(async () => {
     });
     // Cut short: nothing was stored.
     request.on('error', () => response.destroy());
-  }).listen(0, '127.0.0.1');
-  await once(legacy, 'listening');
-  const { mainModule, modules } = await bundleWorker(fileURLToPath(new URL('./put-both-worker.ts', import.meta.url)));
-  mf = new Miniflare(
-    convertV4MiniflareOptions({
-      log: new Log(LogLevel.NONE),
-      telemetry: { enabled: false },
-      cf: false,
-      modules: [{ type: 'ESModule', path: mainModule, contents: modules[mainModule] ?? '' }],
-      compatibilityDate: '2026-07-01',
-      compatibilityFlags: ['nodejs_compat'],
-      r2Buckets: ['MEDIA'],
-      bindings: {
-        LEGACY_ORIGIN: `http://127.0.0.1:${(legacy.address() as AddressInfo).port}`,
-        LEGACY_BUCKET: 'media',
-        LEGACY_SERVICE_KEY: 'canary-service-key',
-      },
-    }),
-  );
-  await mf.ready;
+  });
+  mf = await startOnLegacy('./put-both-worker.ts', legacy);
 });
 afterAll(async () => {
   await mf.dispose();
