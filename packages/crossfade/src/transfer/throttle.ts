@@ -2,10 +2,12 @@ import type { ObjectStore } from '../providers/providers.ts';
 
 /** Answers that throttle come in flocks from what was under way; so close together they count as one. */
 const FLOCK_MS = 500;
+/** If all began at once, all would be read at once, and the target would have nothing to do until all are. */
+const FIRST_PLACES = 2;
 
 /**
- * How many requests may be on their way at once. As TCP does it: halved as soon as a store asks for patience, one more
- * for each round of answers that were all good.
+ * How many requests may be on their way at once. As TCP does it: few at the start and one more for each good answer,
+ * halved as soon as a store asks for patience, from then on one more for each round of answers that were all good.
  */
 export interface Throttle {
   /** Waits for a place, does the work, and gives the place back. */
@@ -20,7 +22,8 @@ export interface Throttle {
 }
 
 export function createThrottle(most: number, stores: readonly ObjectStore[]): Throttle {
-  let places = most;
+  let places = Math.min(FIRST_PLACES, most);
+  let isStarting = places < most;
   let fewest = most;
   let running = 0;
   let slowed = -Infinity;
@@ -55,7 +58,8 @@ export function createThrottle(most: number, stores: readonly ObjectStore[]): Th
       }
       try {
         const answer = await work();
-        places = Math.min(most, places + 1 / places);
+        places = Math.min(most, places + (isStarting ? 1 : 1 / places));
+        if (places === most) isStarting = false;
         return answer;
       } finally {
         running--;
@@ -67,6 +71,7 @@ export function createThrottle(most: number, stores: readonly ObjectStore[]): Th
       if (retryAfterMs !== null) pausedUntil = Math.max(pausedUntil, now + retryAfterMs);
       if (now - slowed < FLOCK_MS) return;
       slowed = now;
+      isStarting = false;
       places = Math.max(1, places / 2);
       fewest = Math.min(fewest, Math.floor(places));
     },
