@@ -1,2 +1,2 @@
 export const NODE_FLAGS: readonly string[];
-export const COMPILE_CACHE: { readonly NODE_COMPILE_CACHE: string };
+export const NODE_ENVIRONMENT: { readonly NODE_COMPILE_CACHE: string; readonly MALLOC_ARENA_MAX: string };

@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findChromium, HOW_TO_GET_CHROMIUM } from './find-chromium.mjs';
-import { COMPILE_CACHE, NODE_FLAGS } from './node-flags.mjs';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from './node-flags.mjs';
 
 /** This file itself. */
 const OLDEST_FOR_SETUP = [18, 0];
@@ -74,7 +74,7 @@ function chooseNode() {
 }
 
 function run(node, [file, ...rest], chromium) {
-  const env = { ...COMPILE_CACHE, ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}` };
+  const env = { ...NODE_ENVIRONMENT, ...process.env, PATH: `${binaries}${delimiter}${process.env.PATH ?? ''}` };
   if (chromium !== null) env.CROSSFADE_CHROMIUM = chromium;
   const child = spawn(node, ['--disable-warning=DeprecationWarning', ...NODE_FLAGS, join(root, file), ...rest], {
     cwd: root,

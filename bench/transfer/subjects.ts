@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMPILE_CACHE, NODE_FLAGS } from '../../scripts/node-flags.mjs';
+import { NODE_ENVIRONMENT, NODE_FLAGS } from '../../scripts/node-flags.mjs';
 import { setInterval as every } from 'node:timers/promises';
 
 /** A bucket behind S3's protocol. */
@@ -47,7 +47,7 @@ export const crossfade: Subject = {
     const script = join(import.meta.dirname, 'crossfade-subject.ts');
     const profile = process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [];
     const order = JSON.stringify({ from, to, concurrency: CONCURRENCY });
-    return measure(process.execPath, [...NODE_FLAGS, ...profile, script, order], COMPILE_CACHE);
+    return measure(process.execPath, [...NODE_FLAGS, ...profile, script, order], NODE_ENVIRONMENT);
   },
 };
 

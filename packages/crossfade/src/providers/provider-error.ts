@@ -92,6 +92,23 @@ export function unreachable(
   });
 }
 
+/** An answer that this vendor does not give: mostly another server behind the URL. */
+export function malformed(
+  call: { readonly provider: string; readonly operation: string; readonly secrets: readonly string[] },
+  status: number,
+  message = 'an answer of an unknown shape',
+): ProviderError {
+  return new ProviderError(call.provider, call.operation, {
+    status,
+    code: 'malformed',
+    message,
+    // A proxy on the way may have spoken, or the answer was cut short: the next one may be the vendor's own.
+    retryable: true,
+    hint: "check that the base URL is the vendor's",
+    secrets: call.secrets,
+  });
+}
+
 /** What the network stack says at the bottom of its causes: `fetch failed` alone helps nobody. */
 export function networkReason(error: unknown): string {
   let reason: unknown = error;

@@ -1,8 +1,8 @@
 import Cloudflare, { APIError } from 'cloudflare';
 import * as v from 'valibot';
 import type { RolloutConfig } from '../../rollout/config.ts';
-import { exchange, malformed, readJson, refusal, type Call } from '../http/exchange.ts';
-import { ProviderError, isNotFound, unreachable } from '../provider-error.ts';
+import { exchange, readJson, refusal, type Call } from '../http/exchange.ts';
+import { isNotFound, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
 import { apiErrors, envelope } from './answers.ts';
 

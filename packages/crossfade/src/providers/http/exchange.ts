@@ -1,6 +1,6 @@
 import { request, type Dispatcher } from 'undici';
 import { USER_AGENT } from '../user-agent.ts';
-import { ProviderError, unreachable } from '../provider-error.ts';
+import { malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
 
 export interface Call {
@@ -44,23 +44,6 @@ export function readJson(call: Call, answer: Answer): unknown {
   } catch {
     throw malformed(call, answer.status);
   }
-}
-
-/** An answer that this vendor does not give: mostly another server behind the URL. */
-export function malformed(
-  call: Pick<Call, 'provider' | 'operation' | 'secrets'>,
-  status: number,
-  message = 'an answer of an unknown shape',
-): ProviderError {
-  return new ProviderError(call.provider, call.operation, {
-    status,
-    code: 'malformed',
-    message,
-    // A proxy on the way may have spoken, or the answer was cut short: the next one may be the vendor's own.
-    retryable: true,
-    hint: "check that the base URL is the vendor's",
-    secrets: call.secrets,
-  });
 }
 
 /** A vendor's refusal. `status` overrides that of HTTP where the real one is in the body. */

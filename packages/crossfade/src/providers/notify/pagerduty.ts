@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { Json } from '../../rollout/json.ts';
-import { exchange, malformed, readJson, refusal, type Call } from '../http/exchange.ts';
+import { exchange, readJson, refusal, type Call } from '../http/exchange.ts';
+import { malformed } from '../provider-error.ts';
 import { pagerDutyHeaders } from '../on-call/pagerduty-schedule.ts';
 import type { Notifier } from '../providers.ts';
 import { retrying } from '../retry.ts';

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { exchange, malformed, readJson, refusal, type Call } from '../http/exchange.ts';
+import { exchange, readJson, refusal, type Call } from '../http/exchange.ts';
+import { malformed } from '../provider-error.ts';
 import type { OnCallProvider } from '../providers.ts';
 import { retrying } from '../retry.ts';
 

@@ -1,18 +1,17 @@
 import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { malformed } from '../http/exchange.ts';
-import { isPreconditionFailed, ProviderError } from '../provider-error.ts';
+import { isPreconditionFailed, malformed, ProviderError } from '../provider-error.ts';
 import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
 import { announcedSize, headerText, metaHeaders, readHead, readMeta, unquote } from './answers.ts';
-import { TooLong } from './buffered-answer.ts';
 import { parseListing, type ListingPage } from './listing-page.ts';
 import { uploadInParts } from './multipart-upload.ts';
 import { createPartUploads } from './part-uploads.ts';
 import { createServerSideCopy } from './server-side-copy.ts';
 import { createSignedRequests, type BucketAddress } from './signed-requests.ts';
+import { TooLong } from './wire/wire.ts';
 
 export interface ObjectStoreOptions extends BucketAddress {
   /** Objects above this size, bytes, go up in parts of it. */

@@ -1,12 +1,11 @@
 import { Readable } from 'node:stream';
-import { Pool, type Dispatcher } from 'undici';
+import type { Dispatcher, Pool } from 'undici';
 import { USER_AGENT } from '../user-agent.ts';
-import { malformed } from '../http/exchange.ts';
-import { isThrottled, ProviderError, unreachable } from '../provider-error.ts';
+import { isThrottled, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
 import { headerText, parseFailure, type Headers } from './answers.ts';
-import { requestBuffered, TooLong, type BufferedAnswer } from './buffered-answer.ts';
 import { encodeKey, queryString, signRequest } from './sigv4.ts';
+import { createWire, TooLong, type BufferedAnswer } from './wire/wire.ts';
 
 export interface BucketAddress {
   /** Names the store in errors. */
@@ -51,7 +50,8 @@ export interface SignedRequests {
 
 export type ThrottleListener = (retryAfterMs: number | null) => void;
 
-const IDLE_TIMEOUT_MS = 60_000;
+const SILENCE_MS = 60_000;
+const CONNECT_MS = 10_000;
 
 /** Path-style S3 requests for one bucket, signed, over a pool of connections. */
 export function createSignedRequests(address: BucketAddress): SignedRequests {
@@ -59,11 +59,18 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
   const endpoint = new URL(address.endpoint);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${bucket}`;
   const secrets = [address.secretAccessKey, address.accessKeyId];
-  const pool = new Pool(endpoint.origin, {
-    connections: address.connections,
-    bodyTimeout: IDLE_TIMEOUT_MS * pace,
-    headersTimeout: IDLE_TIMEOUT_MS * pace,
-  });
+  const { connections } = address;
+  const silenceMs = SILENCE_MS * pace;
+  const wire = createWire(endpoint, { connections, connectMs: CONNECT_MS * pace, silenceMs });
+  let pool: Pool | null = null;
+
+  /** For streams. Loaded by the first one: that takes as long as some forty objects. */
+  async function streams(): Promise<Pool> {
+    const { Pool: Streams } = await import('undici');
+    // HTTP/2 would put all of them on one connection.
+    const options = { connections, allowH2: false, bodyTimeout: silenceMs, headersTimeout: silenceMs };
+    return (pool ??= new Streams(endpoint.origin, options));
+  }
 
   const throttled = new Set<ThrottleListener>();
 
@@ -99,8 +106,8 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       const operation = `${method} ${bucket}/${key}`;
       let answer: BufferedAnswer;
       try {
-        const request = { ...requestOf(method, key, details), body: details.body ?? null };
-        answer = await requestBuffered(pool, request, details.into ?? null);
+        const { body = null, into = null } = details;
+        answer = await wire.ask({ ...requestOf(method, key, details), body, into });
       } catch (error) {
         throw error instanceof TooLong ? error : unreachable(label, operation, endpoint, error, secrets);
       }
@@ -112,7 +119,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       const operation = `${method} ${bucket}/${key}`;
       let response: Dispatcher.ResponseData;
       try {
-        response = await pool.request({ ...requestOf(method, key, details), body });
+        response = await (await streams()).request({ ...requestOf(method, key, details), body });
       } catch (error) {
         // What broke may be the body's source rather than this server.
         if (body instanceof Readable && body.errored !== null && body.errored === error) throw error;
@@ -140,6 +147,8 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       throttled.add(listener);
       return () => throttled.delete(listener);
     },
-    close: () => pool.close(),
+    async close() {
+      await Promise.all([wire.close(), pool?.close()]);
+    },
   };
 }

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import * as v from 'valibot';
-import { malformed } from '../http/exchange.ts';
-import { isNotFound, ProviderError, unreachable } from '../provider-error.ts';
+import { isNotFound, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import type { ObjectHead, ObjectStore } from '../providers.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
 import { announcedSize, headerText, readHead, readMeta, unquote } from '../s3/answers.ts';

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { EnvironmentConfig } from '../../rollout/config.ts';
-import { exchange, malformed, readJson, refusal, type Call } from '../http/exchange.ts';
-import { ProviderError, isNotFound } from '../provider-error.ts';
+import { exchange, readJson, refusal, type Call } from '../http/exchange.ts';
+import { isNotFound, malformed, ProviderError } from '../provider-error.ts';
 import type { SupabaseProvider } from '../providers.ts';
 import { retrying } from '../retry.ts';
 
