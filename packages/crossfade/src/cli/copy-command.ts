@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { CopyOptions } from '../transfer/copy.ts';
 import { copyUntil, type CaughtUp } from '../transfer/copy-until.ts';
-import { openManifest } from '../transfer/manifest.ts';
+import { withManifest, type WrittenManifest } from '../transfer/manifest.ts';
 import { verifyObjects, type VerifyFinding, type VerifyResult } from '../transfer/verify.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
@@ -131,7 +131,7 @@ interface Proof {
   readonly result: VerifyResult;
   /** In the target only: a copy deletes nothing, so they are counted and no failure. */
   readonly extra: number;
-  readonly manifest: { readonly file: string; readonly rows: number; readonly sha256: string } | null;
+  readonly manifest: WrittenManifest | null;
 }
 
 /** Every object that the source held when the last pass began is proven in the target. */
@@ -139,31 +139,25 @@ async function prove(session: TransferSession, { since }: CaughtUp): Promise<Pro
   const { flags, options, findings, view, signal, concurrency } = session;
   const [from, to] = [sideOf(session, 0), sideOf(session, 1)];
   const failed = new Set(findings.first('failed').map((one) => one.key));
-  const manifest = flags.manifest === undefined ? null : await openManifest(resolve(flags.manifest));
   let extra = 0;
-  const result = await verifyObjects({
-    from: from.store,
-    to: to.store,
-    concurrency,
-    signal,
-    // What the target cannot hold is told already.
-    filter: (key) => options.filter?.(key) !== false && to.refuses(key) === null,
-    onProgress: (progress) => view.show('proven', progress),
-    ...(manifest === null ? {} : { onVerified: (object) => manifest.write(object) }),
-    async onFinding(finding) {
-      if (finding.kind === 'extra') extra++;
-      else if (!failed.has(finding.key))
-        await findings.add((await isLate(finding)) ? { ...finding, kind: 'late' } : finding);
-    },
-  });
-  return {
-    result,
-    extra,
-    manifest:
-      manifest === null || flags.manifest === undefined
-        ? null
-        : { file: resolve(flags.manifest), ...(await manifest.close()) },
-  };
+  const proven = await withManifest(flags.manifest === undefined ? null : resolve(flags.manifest), (more) =>
+    verifyObjects({
+      from: from.store,
+      to: to.store,
+      concurrency,
+      signal,
+      // What the target cannot hold is told already.
+      filter: (key) => options.filter?.(key) !== false && to.refuses(key) === null,
+      onProgress: (progress) => view.show('proven', progress),
+      ...more,
+      async onFinding(finding) {
+        if (finding.kind === 'extra') extra++;
+        else if (!failed.has(finding.key))
+          await findings.add((await isLate(finding)) ? { ...finding, kind: 'late' } : finding);
+      },
+    }),
+  );
+  return { ...proven, extra };
 
   async function isLate({ key }: VerifyFinding): Promise<boolean> {
     const now = await from.store.head(key);

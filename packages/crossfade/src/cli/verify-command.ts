@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { ObjectStore } from '../providers/providers.ts';
 import { openFindings, type Findings } from '../transfer/findings.ts';
 import { openManifestSource, type ManifestSource } from '../transfer/manifest-file.ts';
-import { openManifest } from '../transfer/manifest.ts';
+import { withManifest, type WrittenManifest } from '../transfer/manifest.ts';
 import { repairObjects } from '../transfer/repair.ts';
 import { verifyObjects, type VerifyOptions, type VerifyResult } from '../transfer/verify.ts';
 import { copyOptions } from './copy-command.ts';
@@ -59,15 +59,14 @@ function refuseFlags(flags: CommandFlags): void {
 
 async function verifyBoth(session: TransferSession): Promise<number> {
   const { flags, findings } = session;
-  const manifest = flags.manifest === undefined ? null : await openManifest(resolve(flags.manifest));
-  const options: VerifyOptions = {
-    ...verifyOptions(session, sideOf(session, 0).store, sideOf(session, 1).store),
-    ...(manifest === null ? {} : { onVerified: (object) => manifest.write(object) }),
-  };
-  const result = await verifyObjects(options);
-  const repaired = flags.repair === true ? await repair(session, options) : null;
-  const written = manifest === null ? null : { file: resolve(flags.manifest ?? ''), ...(await manifest.close()) };
-  return answer(session, { result, findings, repaired, manifest: written });
+  const file = flags.manifest === undefined ? null : resolve(flags.manifest);
+  const { result: found, manifest } = await withManifest(file, async (more) => {
+    const stores = verifyOptions(session, sideOf(session, 0).store, sideOf(session, 1).store);
+    const options: VerifyOptions = { ...stores, ...more };
+    const result = await verifyObjects(options);
+    return { result, repaired: flags.repair === true ? await repair(session, options) : null };
+  });
+  return answer(session, { ...found, findings, manifest });
 }
 
 async function verifyManifest(session: TransferSession, manifest: string): Promise<number> {
@@ -138,7 +137,7 @@ interface Verified {
   readonly result: VerifyResult;
   readonly findings: Findings;
   readonly repaired: Repaired | null;
-  readonly manifest: { readonly file: string; readonly rows: number; readonly sha256: string } | null;
+  readonly manifest: WrittenManifest | null;
 }
 
 async function answer(session: TransferSession, { result, findings, repaired, manifest }: Verified): Promise<number> {

@@ -2,7 +2,7 @@ import type { RolloutContext } from '../rollout/context.ts';
 import { carryDeletes } from '../transfer/carry-deletes.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
-import { keysOfManifest, openManifest } from '../transfer/manifest.ts';
+import { keysOfManifest, withManifest } from '../transfer/manifest.ts';
 import { eachAtOnce } from '../transfer/each-at-once.ts';
 import { carrying, legacyHas } from '../transfer/mirror/object-marks.ts';
 import { stillMissing } from '../transfer/mirror/still-missing.ts';
@@ -74,14 +74,16 @@ export async function verifyInR2(
   const place = `transfer/${pass.replaceAll(' ', '-')}`;
   let result: VerifyResult;
   for (let passes = 1; ; passes++) {
-    const manifest = await openManifest(await context.placeFor(`${place}.manifest.jsonl`));
-    result = await verifyObjects({
-      from: providers.legacyStore,
-      to: providers.r2.production,
-      concurrency: config.transfer.concurrency,
-      signal,
-      onVerified: (object) => manifest.write(object),
-    }).finally(() => manifest.close());
+    const verified = await withManifest(await context.placeFor(`${place}.manifest.jsonl`), (more) =>
+      verifyObjects({
+        from: providers.legacyStore,
+        to: providers.r2.production,
+        concurrency: config.transfer.concurrency,
+        signal,
+        ...more,
+      }),
+    );
+    ({ result } = verified);
     if (result.missing.length === 0 || passes === MOST_PASSES) break;
     await copyToR2(context, `${pass}: uploaded meanwhile`, options);
   }

@@ -1,19 +1,28 @@
 import { createHash } from 'node:crypto';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import * as v from 'valibot';
 import { linesOf } from './lines-of.ts';
-import type { VerifiedObject } from './verify.ts';
+import type { VerifiedObject, VerifyOptions } from './verify.ts';
 
 export interface Manifest {
   /** Adds one row; resolves when it is in the file. May be called by many at once. */
   write(object: VerifiedObject): Promise<void>;
   /** Puts the file in its place. Without it, only the unfinished `<file>.part` exists. */
-  close(): Promise<{ rows: number; sha256: string }>;
+  close(): Promise<WrittenManifest>;
+  /** Forgets what was written; a file that was there before stays. */
+  abandon(): Promise<void>;
+}
+
+export interface WrittenManifest {
+  readonly file: string;
+  readonly rows: number;
+  /** Of the file. */
+  readonly sha256: string;
 }
 
 /**
  * Writes one JSON line for each object, `{key,size,etag,md5?,sha256?,verifiedBy}`, as they come: in no order, and
- * never all in memory. `sha256` of the answer is the file's own.
+ * never all in memory.
  */
 export async function openManifest(file: string): Promise<Manifest> {
   const unfinished = `${file}.part`;
@@ -38,9 +47,31 @@ export async function openManifest(file: string): Promise<Manifest> {
       await handle.sync();
       await handle.close();
       await rename(unfinished, file);
-      return { rows, sha256: hash.digest('hex') };
+      return { file, rows, sha256: hash.digest('hex') };
+    },
+    async abandon() {
+      await last;
+      await handle.close();
+      await rm(unfinished, { force: true });
     },
   };
+}
+
+/** Work that writes a manifest, which counts only when the work comes to its end; none where there is no `file`. */
+export async function withManifest<Result>(
+  file: string | null,
+  work: (more: Pick<VerifyOptions, 'onVerified'>) => Promise<Result>,
+): Promise<{ result: Result; manifest: WrittenManifest | null }> {
+  if (file === null) return { result: await work({}), manifest: null };
+  const manifest = await openManifest(file);
+  let result: Result;
+  try {
+    result = await work({ onVerified: (object) => manifest.write(object) });
+  } catch (error) {
+    await manifest.abandon();
+    throw error;
+  }
+  return { result, manifest: await manifest.close() };
 }
 
 /** One row as it stands in the file, with its line break. */

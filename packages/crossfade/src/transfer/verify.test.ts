@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ObjectHead } from '../providers/providers.ts';
 import { candidatePartSizes, createCompositeHash, partsOf } from './composite-etag.ts';
 import { memoryStore, type MemoryStore } from './fixtures/memory-store.ts';
-import { openManifest } from './manifest.ts';
+import { openManifest, withManifest } from './manifest.ts';
 import { mergeListings, type KeyPair } from './merge-listings.ts';
 import { verifyObjects } from './verify.ts';
 
@@ -92,6 +92,28 @@ describe('verifying', () => {
       }
     };
     expect(await verify(from, to)).toMatchObject({ objects: 0, missing: [], mismatched: [] });
+  });
+
+  it('that fails leaves the manifest of the one before, and no file open or half written', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'crossfade-manifest-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'manifest.jsonl');
+    const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+    for (const store of [from, to]) store.place('song.wav', 'la');
+    const { manifest } = await withManifest(file, (more) => verify(from, to, more));
+    expect(manifest).toMatchObject({ file, rows: 1 });
+    const before = await readFile(file, 'utf8');
+    const failing = withManifest(file, async (more) => {
+      await verify(from, to, more);
+      throw new Error('the database is away');
+    });
+    await expect(failing).rejects.toThrow('the database is away');
+    expect(await readFile(file, 'utf8')).toBe(before);
+    expect(await readdir(folder)).toEqual(['manifest.jsonl']);
+    const open = await Promise.all(
+      (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+    );
+    expect(open.filter((path) => path.startsWith(folder))).toEqual([]);
   });
 
   it('keeps a manifest with one row for each verified object, and its hash', async () => {

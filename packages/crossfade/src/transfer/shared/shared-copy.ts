@@ -2,7 +2,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { ProviderError } from '../../providers/provider-error.ts';
 import { createTransferTables } from './shared-tables.ts';
-import { writeManifest, type WrittenManifest } from './shared-manifest.ts';
+import type { WrittenManifest } from '../manifest.ts';
+import { writeManifest } from './shared-manifest.ts';
 import { readProgress, type SharedProgress } from './shared-progress.ts';
 import {
   TRANSFER_DEFAULTS,

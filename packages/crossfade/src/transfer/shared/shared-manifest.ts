@@ -3,7 +3,7 @@ import { open, rename } from 'node:fs/promises';
 import { gunzip, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import type { Pool } from 'pg';
-import { manifestLine } from '../manifest.ts';
+import { manifestLine, type WrittenManifest } from '../manifest.ts';
 import type { VerifiedObject } from '../verify.ts';
 import type { TaskId } from './transfers.ts';
 
@@ -63,13 +63,6 @@ export function openManifestPart(pool: Pool, { transfer, number, generation }: T
       await flush();
     },
   };
-}
-
-export interface WrittenManifest {
-  readonly file: string;
-  readonly rows: number;
-  /** Of the file. */
-  readonly sha256: string;
 }
 
 /** Writes the manifest of a whole transfer, partition by partition and a chunk at a time, and puts it in its place. */
