@@ -3,6 +3,7 @@ import { carryDeletes } from '../transfer/carry-deletes.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
 import { keysOfManifest, withManifest } from '../transfer/manifest.ts';
+import { bulkCopied } from './preparation/bulk-copy.ts';
 import { eachAtOnce } from '../transfer/each-at-once.ts';
 import { carrying, legacyHas } from '../transfer/mirror/object-marks.ts';
 import { stillMissing } from '../transfer/mirror/still-missing.ts';
@@ -108,12 +109,16 @@ const MOST_NAMED = 20;
 export async function carryDeletesToR2(context: RolloutContext): Promise<{ deleted: number; deletedKeys: string[] }> {
   const { providers, config, signal } = context;
   const manifest = await context.placeFor(COPY_MANIFEST);
-  /** What was deleted before the copy was verified is in no manifest, and says itself where it came from. */
+  /**
+   * What was deleted before the copy was verified is in no manifest, and says itself where it came from; of what Super
+   * Slurper carried its time says so.
+   */
   async function wereCopied(keys: ReadonlySet<string>): Promise<ReadonlySet<string>> {
     const copied = new Set(await keysOfManifest(manifest, keys));
+    const inBulk = await bulkCopied(context);
     await eachAtOnce([...keys], config.transfer.concurrency, async (key) => {
       const held = copied.has(key) ? null : await providers.r2.production.head(key);
-      if (held !== null && legacyHas(held.meta) === 'carried-over') copied.add(key);
+      if (held !== null && (legacyHas(held.meta) === 'carried-over' || inBulk(held.lastModified))) copied.add(key);
     });
     return copied;
   }

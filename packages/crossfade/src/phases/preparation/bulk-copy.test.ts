@@ -12,6 +12,7 @@ import { walkRollout } from '../../engine/walk.ts';
 import { createProviders } from '../../providers/create-providers.ts';
 import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
 import { secretsOf } from '../../rollout/redaction.ts';
+import { carryDeletesToR2 } from '../transfer-pass.ts';
 import { bulkCopy, endBulkCopy, slurperJobs } from './bulk-copy.ts';
 import { copyStep } from './copy-step.ts';
 
@@ -103,6 +104,25 @@ describe('a bulk copy by Super Slurper', () => {
     const second = await bulkCopy(context, [id]);
     expect(second).toMatchObject({ transferred: 0, skipped: 3 });
     expect(second.job).not.toBe(id);
+  });
+
+  it('leaves nothing in R2 that users have deleted in legacy meanwhile, and what somebody else put there', async () => {
+    const { cloud, context, providers, bucket, makeBucket } = await open();
+    await makeBucket();
+    const { legacyStore: legacy, r2 } = providers;
+    const put = (key: string) =>
+      r2.production.put(key, Buffer.from('ours'), 4, { contentType: null, cacheControl: null, custom: {} });
+    await put('ours/before.wav');
+    // Times are told in seconds.
+    await new Promise((resolve) => setTimeout(resolve, 2100));
+    await bulkCopy(context, []);
+    // Before the verification: no manifest will have it.
+    await legacy.delete('library/two.wav');
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await put('ours/after.wav');
+    expect(await carryDeletesToR2(context)).toEqual({ deleted: 1, deletedKeys: ['library/two.wav'] });
+    const left = ['library/one.wav', 'ours/after.wav', 'ours/before.wav', 'uploads/three.wav'];
+    expect((await cloud.state()).objects[bucket]).toEqual(left);
   });
 
   it('is ended by the compensation when it is ours and still runs; that of somebody else goes on', async () => {

@@ -27,6 +27,28 @@ export async function slurperJobs(context: RolloutContext): Promise<string[]> {
   return all.filter((one) => isSlurperJobOf(one, source, target)).map(({ id }) => id);
 }
 
+/** HEAD tells times in whole seconds. */
+const CLOCK_GRAIN_MS = 1000;
+
+/**
+ * Whether an object lies in R2 since a moment when Super Slurper carried objects from legacy there. It leaves no mark
+ * on them, and nobody else writes there before the switch.
+ */
+export async function bulkCopied(context: RolloutContext): Promise<(lastModified: string) => boolean> {
+  if (context.config.transfer.bulk !== 'super-slurper') return () => false;
+  const { source, target } = endsOf(context);
+  const jobs = (await context.providers.cloudflare.listSlurperJobs()).filter((one) =>
+    isSlurperJobOf(one, source, target),
+  );
+  return (lastModified) => {
+    const at = Date.parse(lastModified);
+    return jobs.some(
+      ({ createdAt, finishedAt }) =>
+        at > Date.parse(createdAt) - CLOCK_GRAIN_MS && (finishedAt === null || at <= Date.parse(finishedAt)),
+    );
+  };
+}
+
 /**
  * Lets Super Slurper carry the bulk, and watches it to its end. A job of ours is found again after a crash: one that
  * was not there `before`, or still runs. What it failed at, or left when it was aborted, our own copy takes up

@@ -19,6 +19,9 @@ export interface SlurperJob {
   readonly status: 'running' | 'paused' | 'aborted' | 'completed';
   readonly source: { readonly endpoint: string | null; readonly bucket: string };
   readonly target: { readonly bucket: string };
+  /** By the vendor's clock; `null` while it runs. */
+  readonly createdAt: string;
+  readonly finishedAt: string | null;
 }
 export interface SlurperProgress {
   readonly status: SlurperJob['status'];
@@ -45,6 +48,8 @@ const job = v.object({
   status,
   source: v.object({ endpoint: v.nullish(v.string(), null), bucket: v.string() }),
   target: v.object({ bucket: v.string() }),
+  createdAt: v.string(),
+  finishedAt: v.nullish(v.string(), null),
 });
 const count = v.optional(v.number(), 0);
 const progress = v.object({
