@@ -58,6 +58,8 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
   const secrets = [serviceKey];
   const pool = new Pool(origin.origin, {
     connections: options.connections,
+    // HTTP/2 would put all of them on one connection.
+    allowH2: false,
     bodyTimeout: IDLE_TIMEOUT_MS,
     headersTimeout: IDLE_TIMEOUT_MS,
   });
