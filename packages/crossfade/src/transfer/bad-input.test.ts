@@ -64,6 +64,19 @@ describe('keys', () => {
   });
 });
 
+describe('a description', () => {
+  it('that no header can hold is one line in the report, and the other objects arrive', async () => {
+    const from = memoryStore('legacy');
+    for (const key of ['a', 'b', 'c']) from.place(key, `bytes of ${key}`);
+    const contentType = 'audio/wav; title="夜"';
+    from.place('b', 'bytes of b', { meta: { contentType, cacheControl: null, custom: {} } });
+    const { copied, failed } = await copy({ from });
+    expect(copied).toBe(2);
+    expect(failed).toEqual([{ key: 'b', reason: expect.stringContaining('the header content-type cannot hold') }]);
+    expect([text('a'), text('b'), text('c')]).toEqual(['bytes of a', undefined, 'bytes of c']);
+  });
+});
+
 describe('a source that lies', () => {
   it('about the length: less than it announced is told, nothing is written, the others are', async () => {
     place('a', 'b');

@@ -239,7 +239,9 @@ async function copyWithRetries(
       moved(-inVain);
       const throttled = isThrottled(error);
       if (throttled && error instanceof ProviderError) throttle.slowDown(error.retryAfterMs);
-      if (attempt >= (throttled ? THROTTLED_ATTEMPTS : ATTEMPTS) || reasonToStop(error) !== null)
+      // A request that cannot be written cannot be at the next attempt either.
+      const inAnyCase = reasonToStop(error) !== null || error instanceof TypeError;
+      if (inAnyCase || attempt >= (throttled ? THROTTLED_ATTEMPTS : ATTEMPTS))
         throw new ObjectFailed(listed.key, { cause: error });
       if (error instanceof ObjectChanged) {
         const now = await from.head(listed.key).catch((cause: unknown) => {

@@ -109,7 +109,9 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
         const { body = null, into = null } = details;
         answer = await wire.ask({ ...requestOf(method, key, details), body, into });
       } catch (error) {
-        throw error instanceof TooLong ? error : unreachable(label, operation, endpoint, error, secrets);
+        // Nor is it the server's doing when a request cannot be written.
+        if (error instanceof TooLong || error instanceof TypeError) throw error;
+        throw unreachable(label, operation, endpoint, error, secrets);
       }
       if (answer.status < 400) return answer;
       throw failureOf(operation, answer.status, answer.headers, answer.body.toString());

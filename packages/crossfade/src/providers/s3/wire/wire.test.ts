@@ -286,7 +286,7 @@ describe('a wire that is closed', () => {
     const closed = wire.close();
     await expect(ask('/late')).rejects.toMatchObject({ code: 'ECLOSED' });
     expect((await Promise.all(under)).map(({ body }) => body.toString())).toEqual(['/1', '/2', '/3', '/4', '/5']);
-    await closed;
+    await Promise.all([closed, wire.close()]);
     expect(opened()).toHaveLength(2);
   });
 });

@@ -36,12 +36,13 @@ export function createWire(origin: URL, options: WireOptions): Wire {
   /** The last that was used is used first, so that those that are too many time out. */
   const idle: Connection[] = [];
   const waiting: ((connection: Connection) => void)[] = [];
-  let closing: (() => void) | null = null;
+  let isClosing = false;
+  const closed = Promise.withResolvers<void>();
 
   function closeIfDone(): void {
-    if (closing === null || waiting.length > 0) return;
+    if (!isClosing || waiting.length > 0) return;
     for (const connection of idle.splice(0)) connection.close();
-    if (open.size === 0) closing();
+    if (open.size === 0) closed.resolve();
   }
 
   const events = {
@@ -76,16 +77,15 @@ export function createWire(origin: URL, options: WireOptions): Wire {
 
   return {
     async ask(request) {
-      if (closing !== null) throw new WireError('ECLOSED', 'it was closed already');
+      if (isClosing) throw new WireError('ECLOSED', 'it was closed already');
       // First, since a connection that is taken has to be given back.
       const head = requestHead(request);
       return (await freeConnection()).ask(request, head);
     },
     close() {
-      return new Promise((resolve) => {
-        closing = resolve;
-        closeIfDone();
-      });
+      isClosing = true;
+      closeIfDone();
+      return closed.promise;
     },
   };
 }
