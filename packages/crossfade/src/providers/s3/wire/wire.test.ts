@@ -109,6 +109,17 @@ describe('over TLS', () => {
     expect(opened()).toHaveLength(2);
   });
 
+  it('a connection takes up the session of the one before, which saves half of the handshake', async () => {
+    const resumed: boolean[] = [];
+    const server = secured().on('request', (_request, response) =>
+      response.writeHead(200, { connection: 'close' }).end('ok'),
+    );
+    server.on('secureConnection', (socket) => resumed.push(socket.isSessionReused()));
+    const { ask } = await wireTo(server, { connections: 1 });
+    for (const path of ['/1', '/2', '/3']) expect(await ask(path)).toMatchObject({ status: 200 });
+    expect(resumed).toEqual([false, true, true]);
+  });
+
   it('a certificate that nobody has vouched for is refused before a byte of the request is sent', async () => {
     tls.setDefaultCACertificates(trusted);
     onTestFinished(() => tls.setDefaultCACertificates([...trusted, CERTIFICATE]));
