@@ -75,7 +75,7 @@ export async function verifyInR2(
   const place = `transfer/${pass.replaceAll(' ', '-')}`;
   let result: VerifyResult;
   for (let passes = 1; ; passes++) {
-    const verified = await withManifest(await context.placeFor(`${place}.manifest.jsonl`), (more) =>
+    ({ result } = await withManifest(await context.placeFor(`${place}.manifest.jsonl`), (more) =>
       verifyObjects({
         from: providers.legacyStore,
         to: providers.r2.production,
@@ -83,8 +83,7 @@ export async function verifyInR2(
         signal,
         ...more,
       }),
-    );
-    ({ result } = verified);
+    ));
     if (result.missing.length === 0 || passes === MOST_PASSES) break;
     await copyToR2(context, `${pass}: uploaded meanwhile`, options);
   }

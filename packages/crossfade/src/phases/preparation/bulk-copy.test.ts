@@ -13,7 +13,7 @@ import { createProviders } from '../../providers/create-providers.ts';
 import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
 import { secretsOf } from '../../rollout/redaction.ts';
 import { carryDeletesToR2 } from '../transfer-pass.ts';
-import { bulkCopy, endBulkCopy, slurperJobs } from './bulk-copy.ts';
+import { bulkCopied, bulkCopy, endBulkCopy, slurperJobs } from './bulk-copy.ts';
 import { copyStep } from './copy-step.ts';
 
 let database: DatabaseServer;
@@ -124,6 +124,23 @@ describe('a bulk copy by Super Slurper', () => {
     const left = ['library/one.wav', 'ours/after.wav', 'ours/before.wav', 'uploads/three.wav'];
     expect((await cloud.state()).objects[bucket]).toEqual(left);
   });
+
+  it.each([
+    ['runs', 'running', null, true],
+    ['ended later', 'completed', '2026-11-29T03:00:00Z', true],
+    ['had ended by then', 'completed', '2026-11-29T01:00:00Z', false],
+    ['was ended, and nobody knows when', 'aborted', null, false],
+  ] as const)(
+    'that %s tells of an object by its time whether it brought it',
+    async (_name, status, finishedAt, did) => {
+      const { context, job } = await open();
+      const { source, target } = job;
+      const one = { id: 'a', status, source, target, createdAt: '2026-11-29T00:30:00Z', finishedAt };
+      const cloudflare = { ...context.providers.cloudflare, listSlurperJobs: async () => [one] };
+      const brought = await bulkCopied({ ...context, providers: { ...context.providers, cloudflare } });
+      expect([brought('2026-11-29T02:00:00Z'), brought('2026-11-29T00:29:00Z')]).toEqual([did, false]);
+    },
+  );
 
   it('is ended by the compensation when it is ours and still runs; that of somebody else goes on', async () => {
     const { context, client, account_id, job, makeBucket } = await open();

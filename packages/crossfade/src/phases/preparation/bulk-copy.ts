@@ -42,10 +42,11 @@ export async function bulkCopied(context: RolloutContext): Promise<(lastModified
   );
   return (lastModified) => {
     const at = Date.parse(lastModified);
-    return jobs.some(
-      ({ createdAt, finishedAt }) =>
-        at > Date.parse(createdAt) - CLOCK_GRAIN_MS && (finishedAt === null || at <= Date.parse(finishedAt)),
-    );
+    return jobs.some((one) => {
+      // Of one that was ended and does not say when, nothing can be told.
+      const until = isOpen(one) ? Infinity : Date.parse(one.finishedAt ?? '');
+      return at > Date.parse(one.createdAt) - CLOCK_GRAIN_MS && at <= until;
+    });
   };
 }
 

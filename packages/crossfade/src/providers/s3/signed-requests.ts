@@ -64,7 +64,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
   const wire = createWire(endpoint, { connections, connectMs: CONNECT_MS * pace, silenceMs });
   let pool: Pool | null = null;
 
-  /** For streams. Loaded by the first one: that takes as long as some forty objects. */
+  /** For streams. Loaded by the first one, since that takes 60 ms. */
   async function streams(): Promise<Pool> {
     const { Pool: Streams } = await import('undici');
     // HTTP/2 would put all of them on one connection.
