@@ -3,7 +3,7 @@ import { createHistogram } from 'node:perf_hooks';
 export interface LoadResult {
   readonly requests: number;
   readonly failed: number;
-  /** Answered per second over the measured time. */
+  /** Answered per second over the measured time: from its begin until no answer was late any more. */
   readonly perSecond: number;
   /** Measured from the intended start, ms. */
   readonly p50Ms: number;
@@ -15,9 +15,11 @@ export interface LoadResult {
 /**
  * Requests at a fixed arrival rate, whether or not earlier ones were answered, so that a stall shows in the
  * latencies instead of hiding in fewer requests (coordinated omission). The warm-up is not counted.
+ * `answerMs` is what one answer may take before waiting for it lowers the rate: without it, every answer would lower
+ * the rate by its own latency, which is another question than whether as many are answered as are asked.
  */
 export async function openLoad(
-  options: { perSecond: number; warmUpMs: number; durationMs: number; signal: AbortSignal },
+  options: { perSecond: number; warmUpMs: number; durationMs: number; answerMs: number; signal: AbortSignal },
   request: (index: number) => Promise<void>,
 ): Promise<LoadResult> {
   const histogram = createHistogram({ figures: 3 });
@@ -51,11 +53,11 @@ export async function openLoad(
   }
   await Promise.all(inFlight);
   const ms = (percentile: number): number => Math.round(histogram.percentile(percentile) / 100) / 10;
-  const measuredSeconds = Math.max(0.001, (lastDone - start - options.warmUpMs) / 1000);
+  const measuredMs = Math.max(options.durationMs, lastDone - start - options.warmUpMs - options.answerMs);
   return {
     requests,
     failed,
-    perSecond: Math.round((requests / measuredSeconds) * 10) / 10,
+    perSecond: Math.round((requests / measuredMs) * 10_000) / 10,
     p50Ms: ms(50),
     p95Ms: ms(95),
     p99Ms: ms(99),

@@ -10,13 +10,13 @@ import { openLoad, type LoadResult } from './open-load.ts';
 
 /** Simple operations at the rate that the config's throughput target asks for: half signing, half ranged reads. */
 async function measureLoad(context: RolloutContext, environment: EnvironmentName): Promise<LoadResult> {
-  const { throughput } = context.config.targets;
+  const { throughput, responseMs } = context.config.targets;
   const client = await openMediaClient(context, environment);
   const key = await client.upload('load.wav', 'audio/wav', toneWav(2, 220));
   try {
     const { url } = await client.signFile(key);
     return await openLoad(
-      { perSecond: throughput, warmUpMs: 1000, durationMs: 5000, signal: context.signal },
+      { perSecond: throughput, warmUpMs: 1000, durationMs: 5000, answerMs: responseMs, signal: context.signal },
       async (index) => {
         const [response, expected] =
           index % 2 === 0

@@ -16,7 +16,7 @@ async function canaryReads(context: RolloutContext, environment: EnvironmentName
   try {
     const { url } = await client.signFile(key);
     return await openLoad(
-      { perSecond: CANARY_PER_SECOND, warmUpMs: 500, durationMs: 3000, signal: context.signal },
+      { perSecond: CANARY_PER_SECOND, warmUpMs: 500, durationMs: 3000, answerMs: 0, signal: context.signal },
       async () => {
         const response = await client.follow(url, { headers: { range: 'bytes=0-8191' } });
         if (response.status !== 206) throw new Error(`HTTP ${response.status}`);
