@@ -17,7 +17,7 @@ import type { Effect } from './fixtures/small-effects.ts';
 /** Rollouts that are played side by side: as many as there are cores to play them on. */
 const LANES = 2;
 /** `npm run test:crashes` plays every point; `test:faults` every so many-th. */
-const STRIDE = process.env['CROSSFADE_KILL_POINTS'] === 'all' ? 1 : 12;
+const STRIDE = process.env['CROSSFADE_KILL_POINTS'] === 'all' ? 1 : 24;
 /** Where to begin; CI's own run is the same each time, so that what fails there can be looked into. */
 const FIRST = Number(process.env['CROSSFADE_KILL_FIRST'] ?? 0);
 /** To look into some: `after-change:22,event:7`. */
