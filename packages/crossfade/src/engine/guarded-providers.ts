@@ -51,16 +51,13 @@ function guarded<Provider extends object>(
     get(target, name, receiver) {
       const own: unknown = Reflect.get(target, name, receiver);
       if (typeof own !== 'function' || typeof name !== 'string' || !CHANGES.test(name)) return own;
-      return async (...args: unknown[]) => {
-        if (WHILE_OURS.has(name))
-          // Under way with its question: whoever waits for the changes may end the process after that.
-          return changes.track(async () => {
-            await ours();
-            return Reflect.apply(own, target, args) as unknown;
-          });
-        await guard();
-        return changes.track(async () => Reflect.apply(own, target, args) as unknown);
-      };
+      const ask = WHILE_OURS.has(name) ? ours : guard;
+      // Under way with its question: whoever waits for the changes may end the process after that.
+      return (...args: unknown[]) =>
+        changes.track(async () => {
+          await ask();
+          return Reflect.apply(own, target, args) as unknown;
+        });
     },
   });
 }
@@ -69,8 +66,10 @@ function guardedDatabase(database: DatabaseProvider, guard: Guard, changes: Chan
   return {
     async query(text, values) {
       if (/^\s*select\b/i.test(text)) return database.query(text, values);
-      await guard();
-      return changes.track(() => database.query(text, values));
+      return changes.track(async () => {
+        await guard();
+        return database.query(text, values);
+      });
     },
   };
 }
