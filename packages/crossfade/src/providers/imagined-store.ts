@@ -54,7 +54,13 @@ export function imaginingStore(
       const there = gone.has(key) ? null : await (put.has(key) ? source : real).get(key, range);
       return there === null && bringsMissing() ? bring(key) : there;
     },
-    copySource: (key) => real.copySource?.(key) ?? { identity: real.label, bucket: real.label, key },
+    copySource: (key) =>
+      real.copySource?.(key) ?? {
+        identity: real.label,
+        bucket: real.label,
+        key,
+        look: () => real.head(key),
+      },
     async putCopy(key, from, head, metaOf) {
       const body = { copySource: from.key, ...(await metaOf()) };
       calls.push({ method: 'PUT', path: `${real.label}/${key}`, body });

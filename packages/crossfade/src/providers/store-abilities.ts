@@ -11,6 +11,8 @@ export interface CopySource {
   readonly bucket: string;
   /** In the bucket, whatever a store below a prefix calls it. */
   readonly key: string;
+  /** The object as it is now; `null` when it is gone. */
+  look(): Promise<ObjectHead | null>;
 }
 export interface UnfinishedUpload {
   readonly id: string;

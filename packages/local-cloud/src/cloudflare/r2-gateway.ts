@@ -49,7 +49,7 @@ const NO_SUCH_KEY =
   '<?xml version="1.0" encoding="UTF-8"?><Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>';
 
 /** The vendor's name for an S3 call, as its analytics report it. */
-function actionOf(method: string, url: URL): { bucket: string; key: string; action: string } {
+function actionOf(method: string, url: URL, isCopy: boolean): { bucket: string; key: string; action: string } {
   const [bucket = '', ...rest] = url.pathname.slice(S3_PATH.length + 1).split('/');
   const key = rest.join('/');
   const query = url.searchParams;
@@ -73,7 +73,7 @@ function actionOf(method: string, url: URL): { bucket: string; key: string; acti
   if (query.has('uploads')) return { bucket, key, action: 'CreateMultipartUpload' };
   if (query.has('uploadId')) {
     const byMethod: Record<string, string> = {
-      PUT: 'UploadPart',
+      PUT: isCopy ? 'UploadPartCopy' : 'UploadPart',
       POST: 'CompleteMultipartUpload',
       DELETE: 'AbortMultipartUpload',
       GET: 'ListParts',
@@ -83,7 +83,7 @@ function actionOf(method: string, url: URL): { bucket: string; key: string; acti
   const byMethod: Record<string, string> = {
     GET: 'GetObject',
     HEAD: 'HeadObject',
-    PUT: 'PutObject',
+    PUT: isCopy ? 'CopyObject' : 'PutObject',
     DELETE: 'DeleteObject',
   };
   return { bucket, key, action: byMethod[method] ?? method };
@@ -162,7 +162,11 @@ export async function startR2Gateway(
   }
   const server = http.createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://r2');
-    const { bucket, key, action } = actionOf(request.method ?? 'GET', url);
+    const { bucket, key, action } = actionOf(
+      request.method ?? 'GET',
+      url,
+      request.headers['x-amz-copy-source'] !== undefined,
+    );
     const backend = current;
     if (backend === null || !url.pathname.startsWith(S3_PATH)) {
       response.writeHead(404, { 'content-type': 'application/xml' });

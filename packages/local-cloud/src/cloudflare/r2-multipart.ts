@@ -34,7 +34,8 @@ export interface S3Answer {
 
 class InvalidArgument extends Error {}
 
-const MENDED = new Set(['ListMultipartUploads', 'ListParts', 'UploadPart', 'CompleteMultipartUpload']);
+const PARTS = new Set(['UploadPart', 'UploadPartCopy']);
+const MENDED = new Set([...PARTS, 'ListMultipartUploads', 'ListParts', 'CompleteMultipartUpload']);
 
 /** Whether the simulator's answer may have to be mended; all others pass as they come. */
 export const mayNeedMending = (action: string): boolean => MENDED.has(action);
@@ -163,7 +164,7 @@ export function createR2Multipart(uploads: R2Uploads) {
     async mend(call: S3Call, answer: S3Answer, simulator: S3Bucket): Promise<S3Answer> {
       const { action, method } = call;
       try {
-        if (action === 'UploadPart' && answer.status === 200) return named(call, answer);
+        if (PARTS.has(action) && answer.status === 200) return named(call, answer);
         if (action === 'CompleteMultipartUpload' && answer.body.includes('<Code>InvalidPart</Code>'))
           return (await completed(call, simulator)) ?? answer;
         if (method !== 'GET' || answer.status !== NOT_IMPLEMENTED) return answer;

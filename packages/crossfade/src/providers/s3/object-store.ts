@@ -9,13 +9,15 @@ import { announcedSize, headerText, metaHeaders, readHead, readMeta, unquote } f
 import { parseListing, type ListingPage } from './listing-page.ts';
 import { uploadInParts } from './multipart-upload.ts';
 import { createPartUploads } from './part-uploads.ts';
-import { createServerSideCopy } from './server-side-copy.ts';
+import { createServerSideCopy, type CopyLimits } from './server-side-copy.ts';
 import { createSignedRequests, type BucketAddress } from './signed-requests.ts';
 import { TooLong } from './wire/wire.ts';
 
 export interface ObjectStoreOptions extends BucketAddress {
   /** Objects above this size, bytes, go up in parts of it. */
   readonly partSizeBytes: number;
+  /** Of copies that the store makes by itself; what S3 and R2 take unless told. */
+  readonly copyLimits?: CopyLimits;
 }
 
 const PAGE = '1000';
@@ -32,7 +34,7 @@ export function createObjectStore(
   const requests = createSignedRequests(options);
   const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
   const uploads = createPartUploads({ requests, again, head, pace }, partSizeBytes);
-  const copies = createServerSideCopy(options, requests, again, uploads);
+  const copies = createServerSideCopy(options, { requests, again, uploads, head }, options.copyLimits);
 
   async function putStream(key: string, body: Readable, size: number, meta: ObjectMeta): Promise<{ etag: string }> {
     const headers = { ...metaHeaders(meta), 'content-length': String(size) };

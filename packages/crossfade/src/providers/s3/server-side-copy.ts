@@ -9,19 +9,30 @@ import type { BucketAddress, SignedRequests } from './signed-requests.ts';
 import { encodeKey } from './sigv4.ts';
 
 const GIB = 1024 ** 3;
-/** CopyObject takes no larger one. */
-const MOST_WHOLE_BYTES = 5 * GIB;
-const PART_BYTES = GIB;
+
+export interface CopyLimits {
+  /** CopyObject takes no larger one, bytes; it is copied in parts. */
+  readonly mostWholeBytes: number;
+  /** Of a part, bytes: more of them where 10,000 would not do. */
+  readonly partBytes: number;
+}
+const LIMITS: CopyLimits = { mostWholeBytes: 5 * GIB, partBytes: GIB };
 
 const copied = v.object({ CopyObjectResult: v.object({ ETag: v.string() }) });
 const copiedPart = v.object({ CopyPartResult: v.object({ ETag: v.string() }) });
 
+interface Tools {
+  readonly requests: SignedRequests;
+  readonly again: <Answer>(call: () => Promise<Answer>) => Promise<Answer>;
+  readonly uploads: PartUploads;
+  readonly head: (key: string) => Promise<ObjectHead | null>;
+}
+
 /** Copies between two buckets of one endpoint that one credential opens: the bytes stay where they are. */
 export function createServerSideCopy(
   address: BucketAddress,
-  requests: SignedRequests,
-  again: <Answer>(call: () => Promise<Answer>) => Promise<Answer>,
-  uploads: PartUploads,
+  { requests, again, uploads, head: look }: Tools,
+  { mostWholeBytes, partBytes } = LIMITS,
 ): Pick<StoreAbilities, 'copySource' | 'putCopy'> {
   const { endpoint, accessKeyId, secretAccessKey, bucket } = address;
   // Hashed, so that it may be compared and printed without telling the secret.
@@ -35,12 +46,9 @@ export function createServerSideCopy(
    */
   let ignored = false;
 
-  function sourceHeaders(source: CopySource, { etag }: ObjectHead): Record<string, string> {
-    return {
-      'x-amz-copy-source': `/${encodeKey(`${source.bucket}/${source.key}`)}`,
-      'x-amz-copy-source-if-match': `"${etag}"`,
-    };
-  }
+  const sourceHeader = (source: CopySource): Record<string, string> => ({
+    'x-amz-copy-source': `/${encodeKey(`${source.bucket}/${source.key}`)}`,
+  });
 
   async function copyWhole(
     key: string,
@@ -48,7 +56,12 @@ export function createServerSideCopy(
     head: ObjectHead,
     meta: ObjectMeta,
   ): Promise<{ etag: string } | null> {
-    const headers = { ...sourceHeaders(source, head), ...metaHeaders(meta), 'x-amz-metadata-directive': 'REPLACE' };
+    const headers = {
+      ...sourceHeader(source),
+      'x-amz-copy-source-if-match': `"${head.etag}"`,
+      ...metaHeaders(meta),
+      'x-amz-metadata-directive': 'REPLACE',
+    };
     return again(async () => {
       const answer = await requests.call('PUT', key, { headers });
       if (answer.body.byteLength === 0) return null;
@@ -57,6 +70,7 @@ export function createServerSideCopy(
     });
   }
 
+  /** R2 knows no condition for a part: the source is looked at again before the parts become an object. */
   async function copyInParts(
     key: string,
     source: CopySource,
@@ -65,12 +79,12 @@ export function createServerSideCopy(
   ): Promise<{ etag: string } | null> {
     const { size } = head;
     const upload = { key, id: await uploads.createUpload(key, meta) };
-    const partSize = partSizeFor(size, PART_BYTES);
+    const partSize = partSizeFor(size, partBytes);
     const etags: string[] = [];
     try {
       for (let start = 0; start < size; start += partSize) {
         const range = `bytes=${start}-${Math.min(size, start + partSize) - 1}`;
-        const headers = { ...sourceHeaders(source, head), 'x-amz-copy-source-range': range };
+        const headers = { ...sourceHeader(source), 'x-amz-copy-source-range': range };
         const query = { partNumber: String(etags.length + 1), uploadId: upload.id };
         const etag = await again(async () => {
           const answer = await requests.call('PUT', key, { query, headers });
@@ -86,6 +100,7 @@ export function createServerSideCopy(
         }
         etags.push(etag);
       }
+      if ((await source.look())?.etag !== head.etag) throw new ObjectChanged(`${head.key} changed while it was copied`);
       return await uploads.publishUpload(upload, size, etags);
     } catch (error) {
       await uploads.deleteUpload(upload);
@@ -94,13 +109,13 @@ export function createServerSideCopy(
   }
 
   return {
-    copySource: (key) => ({ identity, bucket, key }),
+    copySource: (key) => ({ identity, bucket, key, look: () => look(key) }),
     async putCopy(key, source, head, metaOf) {
       if (source.identity !== identity || ignored) return null;
       const meta = await metaOf();
       if (meta === null) return null;
       try {
-        const stored = await (head.size > MOST_WHOLE_BYTES ? copyInParts : copyWhole)(key, source, head, meta);
+        const stored = await (head.size > mostWholeBytes ? copyInParts : copyWhole)(key, source, head, meta);
         ignored ||= stored === null;
         return stored;
       } catch (error) {
