@@ -224,7 +224,9 @@ export default defineRollout((env) => ({
       env['CROSSFADE_REHEARSAL'] === '1'
         ? { lcpMs: 5000, cls: 0.1, previewStartMs: 2500 }
         : { lcpMs: 2500, cls: 0.1, previewStartMs: 500 },
-    stagingTolerance: { factor: 1.5, plusMs: 50 },
+    // In a rehearsal production has its audience, staging has none, and both are on the same cores: what a busy machine
+    // adds, it adds to production several times over.
+    stagingTolerance: { factor: 1.5, plusMs: env['CROSSFADE_REHEARSAL'] === '1' ? 100 : 50 },
   },
   trouble: {
     // The windows and factors of the SRE workbook, chapter 5: 2 % of a month's budget in an hour, 5 % in six hours,
