@@ -133,24 +133,29 @@ async function copyStreamed(
   const { key } = listed;
   const source = await from.get(key);
   if (source === null) return null;
-  const md5 = createHash('md5');
+  const hashing = createHash('md5');
   const sha256 = createHash('sha256');
+  let md5 = '';
   const hashed = async function* (): AsyncGenerator<Buffer> {
+    let held: Buffer | null = null;
     for await (const chunk of readBody(from, source, signal)) {
       await bandwidth(chunk.byteLength, signal);
-      md5.update(chunk);
+      hashing.update(chunk);
       sha256.update(chunk);
       moved(chunk.byteLength);
-      yield chunk;
+      if (held !== null) yield held;
+      held = chunk;
     }
+    md5 = hashing.digest('hex');
+    // The last piece waits for this: a target stores nothing of a body that does not end.
+    expectSource(from, source, md5);
+    if (held !== null) yield held;
   };
   const stream = Readable.from(hashed(), { objectMode: false });
   try {
     const { etag } = await to.put(key, stream, source.size, keptMeta(source.meta, listed));
-    const digest = md5.digest('hex');
-    expectSource(from, source, digest);
-    expectStored(to, etag, digest);
-    return { key, size: source.size, etag, md5: digest, sha256: sha256.digest('hex') };
+    expectStored(to, etag, md5);
+    return { key, size: source.size, etag, md5, sha256: sha256.digest('hex') };
   } catch (error) {
     // A target that refuses may not have read a byte: the source's connection must not wait for it.
     discard(stream);

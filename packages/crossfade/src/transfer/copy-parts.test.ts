@@ -214,6 +214,48 @@ describe('a copy within one store', () => {
     expect(copies).toBe(1);
   });
 
+  it('takes the bytes by hand where the store takes a part that is to be copied for an empty one', async () => {
+    const copyLimits = { mostWholeBytes: MIB, partBytes: 5 * MIB };
+    const song = randomBytes(6 * MIB);
+    s3.place('old/song', song);
+    let copies = 0;
+    s3.fault = (_call, request) => {
+      if (request.headers['x-amz-copy-source'] !== undefined) copies++;
+      delete request.headers['x-amz-copy-source'];
+      return false;
+    };
+    const [from, to] = [s3.store('old', { copyLimits }), s3.store('new', { copyLimits })];
+    expect(await copy({ from, to })).toMatchObject({ copied: 1, failed: [] });
+    expect(s3.objects.get('new/song')?.bytes.equals(song)).toBe(true);
+    // The upload that was begun for the copy is gone.
+    expect([copies, s3.uploads.size]).toEqual([1, 0]);
+  });
+
+  it('is asked for again when it fails after the store has begun to answer 200', async () => {
+    s3.place('old/a', 'bytes');
+    let copies = 0;
+    s3.fault = (_call, request, response) => {
+      if (request.headers['x-amz-copy-source'] === undefined || copies++ > 0) return false;
+      response.end('<Error><Code>InternalError</Code><Message>try again</Message></Error>');
+      return true;
+    };
+    expect(await copy({ from: s3.store('old'), to: s3.store('new') })).toMatchObject({ copied: 1, failed: [] });
+    expect([copies, s3.objects.get('new/a')?.bytes.toString()]).toEqual([2, 'bytes']);
+    expect(s3.calls.filter((call) => call.startsWith('GET old/a'))).toEqual([]);
+  });
+
+  it('is no copy when the store says itself that it holds other bytes', async () => {
+    s3.place('old/a', 'bytes');
+    const other = hash('md5', 'other bytes');
+    s3.fault = (_call, request, response) => {
+      if (request.headers['x-amz-copy-source'] === undefined) return false;
+      response.end(`<CopyObjectResult><ETag>"${other}"</ETag></CopyObjectResult>`);
+      return true;
+    };
+    const { copied, failed } = await copy({ from: s3.store('old'), to: s3.store('new') });
+    expect([copied, failed]).toEqual([0, [{ key: 'a', reason: expect.stringContaining(`and holds ${other}`) }]]);
+  });
+
   it('takes the bytes by hand where the store does not know how', async () => {
     s3.place('old/a', 'bytes');
     s3.fault = (_call, request, response) =>
