@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { ObjectBody, ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { ObjectChanged } from '../providers/store-abilities.ts';
@@ -73,6 +74,15 @@ export async function readInto(
   let filled = 0;
   for await (const chunk of readBody(store, opened, signal, offset)) filled += chunk.copy(into, filled);
   return opened.meta;
+}
+
+/** SHA-256 of an object's bytes, hex; `null` when it is not there. */
+export async function sha256Of(store: ObjectStore, key: string, signal: AbortSignal): Promise<string | null> {
+  const opened = await store.get(key);
+  if (opened === null) return null;
+  const sha256 = createHash('sha256');
+  for await (const chunk of readBody(store, opened, signal)) sha256.update(chunk);
+  return sha256.digest('hex');
 }
 
 /** Lets go of a body that nobody will read. */

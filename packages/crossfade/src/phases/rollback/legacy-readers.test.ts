@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { Readable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { memoryJournal } from '../../control-room/fixtures/memory-journal.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { memoryStore } from '../../transfer/fixtures/memory-store.ts';
 import { readAsPublic } from './legacy-readers.ts';
 
 const KEY = 'library/a song.wav';
@@ -32,19 +32,17 @@ async function read(answer: {
     { kind: 'check.verdict', data: { title: '', proves: [], ms: 1, verdict: { ...dnsBack, evidence: [] } } },
     { phase: 'watch', subject: 'rollback.dns' },
   );
+  const legacyStore = memoryStore('legacy');
+  legacyStore.place(KEY, STORED);
   const context = {
+    signal: new AbortController().signal,
     history: () => journal.read(),
     config: {
       dns: { resolvers: ['127.0.0.1:53', '127.0.0.2:53'], edgeAddresses: ['127.0.0.31'] },
       environments: { production: { worker: { mediaOrigin: origin }, supabase: { bucket: 'media' } } },
     },
     providers: {
-      legacyStore: {
-        async *list() {
-          yield { key: KEY };
-        },
-        get: async () => ({ body: Readable.from([Buffer.from(STORED)]) }),
-      },
+      legacyStore,
       http: {
         async request(url: string) {
           if (answer.unreachable === true) throw new Error('nobody answers');

@@ -1,19 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { errorText } from '../../rollout/error-text.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { sha256Of } from '../../transfer/object-body.ts';
 import { silentResolvers } from './dns-back.ts';
 
 /** Objects that are read by their public address, through each resolver. */
 const SAMPLE = 5;
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
-async function sha256Of(body: Readable): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of body) hash.update(chunk);
-  return hash.digest('hex');
-}
 
 /**
  * Reads as the old app's users do: public addresses on the media host, wherever each configured resolver leads, with
@@ -36,12 +30,12 @@ export async function readAsPublic(
       const url = `${worker.mediaOrigin}/storage/v1/object/public/${supabase.bucket}/${path}`;
       try {
         const [stored, answer] = await Promise.all([
-          providers.legacyStore.get(key),
+          sha256Of(providers.legacyStore, key, context.signal),
           providers.http.request(url, { resolver }),
         ]);
         const edge = config.dns.edgeAddresses.includes(answer.address);
         if (answer.status !== 200) return { failed: `${server}: ${key}: HTTP ${answer.status}`, edge };
-        const same = stored !== null && (await sha256Of(stored.body)) === sha256(answer.body);
+        const same = stored === sha256(answer.body);
         return { failed: same ? null : `${server}: ${key}: other bytes`, edge };
       } catch (error) {
         return { failed: `${server}: ${key}: ${errorText(error)}`, edge: false };

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { ObjectBody, ObjectHead, ObjectStore } from '../../providers/providers.ts';
 import { isPlainMd5 } from '../composite-etag.ts';
 import { copyOne } from '../copy-one.ts';
 import type { CopiedObject } from '../copy-tools.ts';
-import { ObjectChanged, readBody } from '../object-body.ts';
+import { ObjectChanged, sha256Of } from '../object-body.ts';
 import { versionPath, type PutEntry } from './backup-log.ts';
 
 /**
@@ -61,15 +60,6 @@ const withoutAbilities = ({ label, list, head, get, put, delete: remove }: Objec
   delete: remove,
 });
 
-/** SHA-256 of an object's bytes, hex; `null` when it is not there. */
-export async function hashOf(store: ObjectStore, path: string, signal: AbortSignal): Promise<string | null> {
-  const opened = await store.get(path);
-  if (opened === null) return null;
-  const hash = createHash('sha256');
-  for await (const chunk of readBody(store, opened, signal)) hash.update(chunk);
-  return hash.digest('hex');
-}
-
 /**
  * Puts a version back under its key. Its bytes are proven before anything is overwritten, and what was stored is proven
  * after it.
@@ -83,7 +73,7 @@ export async function putBack(
 ): Promise<CopiedObject> {
   const { key, version, sha256 } = wanted;
   if (version === null) throw new Error('this version was overwritten or deleted before it could be kept');
-  const measured = await hashOf(backup, version, signal);
+  const measured = await sha256Of(backup, version, signal);
   if (measured === null) throw new Error(`its version ${version} is missing in ${backup.label}`);
   if (measured !== sha256)
     throw new Error(`its version ${version} is corrupted: SHA-256 ${measured}, expected ${sha256}`);
@@ -93,7 +83,7 @@ export async function putBack(
   if (copied?.sha256 !== sha256) throw new Error(`its version ${version} changed while it was read`);
   // A plain MD5 was compared when it was stored; any other ETag says nothing.
   if (!isPlainMd5(copied.etag)) {
-    const stored = await hashOf(target, key, signal);
+    const stored = await sha256Of(target, key, signal);
     if (stored !== sha256) throw new Error(`${target.label} holds other bytes than were sent: SHA-256 ${stored}`);
   }
   return copied;

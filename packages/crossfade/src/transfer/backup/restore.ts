@@ -5,8 +5,9 @@ import { isPlainMd5 } from '../composite-etag.ts';
 import { eachAtOnce } from '../each-at-once.ts';
 import { mergeListings } from '../merge-listings.ts';
 import { restoring } from '../mirror/object-marks.ts';
+import { sha256Of } from '../object-body.ts';
 import { findBase, writeEntry, type PutEntry } from './backup-log.ts';
-import { hashOf, keepObject, putBack } from './object-versions.ts';
+import { keepObject, putBack } from './object-versions.ts';
 import { statesAt, type KeyState } from './states.ts';
 
 /** One key that a restore changes: `restore` where the target lacks it, `overwrite` where it has other bytes. */
@@ -135,7 +136,7 @@ async function changeOf(
   if (now?.op === 'put' && now.etag === head.etag && now.sha256 !== null)
     return now.sha256 === wanted.sha256 ? null : 'overwrite';
   if (isPlainMd5(head.etag) && isPlainMd5(wanted.etag)) return 'overwrite';
-  return (await hashOf(target, head.key, signal)) === wanted.sha256 ? null : 'overwrite';
+  return (await sha256Of(target, head.key, signal)) === wanted.sha256 ? null : 'overwrite';
 }
 
 async function lookFor({ backup }: RestoreOptions, wanted: PutEntry | null): Promise<void> {

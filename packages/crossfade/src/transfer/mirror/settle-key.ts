@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/providers.ts';
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
-import { ObjectChanged, readBody } from '../object-body.ts';
+import { ObjectChanged, sha256Of } from '../object-body.ts';
 import { isMirrored, legacyHas, marking } from './object-marks.ts';
 
 export interface MirrorStores {
@@ -156,12 +155,4 @@ async function copyBack({ r2, legacy, signal }: MirrorStores, source: Head): Pro
   if (stored !== sent)
     throw new Error(`${legacy.label} holds other bytes of ${key} (SHA-256 ${stored}) than were sent (${sent})`);
   return true;
-}
-
-async function sha256Of(store: ObjectStore, key: string, signal: AbortSignal): Promise<string | null> {
-  const opened = await store.get(key);
-  if (opened === null) return null;
-  const hash = createHash('sha256');
-  for await (const chunk of readBody(store, opened, signal)) hash.update(chunk);
-  return hash.digest('hex');
 }

@@ -1,93 +1,8 @@
-import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { backupWorld, base, contents, later, restore, type BackupWorld } from '../fixtures/backup-world.ts';
 import { memoryStore, type MemoryStore } from '../fixtures/memory-store.ts';
-import { keepObject } from './object-versions.ts';
-import { makeBase, versionKeeper, type WriteEvent } from './keep-versions.ts';
-import { restoreTo, TimeNotKept, type RestoreOptions, type RestoreResult } from './restore.ts';
-import { sortedOnDisk } from './sorted-on-disk.ts';
-
-const signal = new AbortController().signal;
-const START = Date.UTC(2026, 5, 1);
-
-interface World {
-  readonly media: MemoryStore;
-  readonly backup: MemoryStore;
-  readonly keep: (event: WriteEvent) => Promise<void>;
-  put(key: string, content: string): WriteEvent;
-  remove(key: string): WriteEvent;
-}
-
-/** A media bucket, its backup, and a clock that moves on by a second with each change. */
-function world(): World {
-  vi.setSystemTime(START);
-  const [media, backup] = [memoryStore('r2:media'), memoryStore('r2:backup')];
-  let events = 0;
-  const event = (type: WriteEvent['type'], key: string): WriteEvent => {
-    const object = media.objects.get(key);
-    const at = new Date().toISOString();
-    return {
-      id: `event-${events++}`,
-      type,
-      key,
-      size: object?.bytes.byteLength ?? null,
-      etag: object?.etag ?? null,
-      at,
-    };
-  };
-  // Stores have the time of the world.
-  for (const store of [media, backup]) {
-    const { place } = store;
-    store.place = (key, bytes, over) => place(key, bytes, { ...over, lastModified: new Date().toISOString() });
-    store.put = async (key, body, size, meta) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of body instanceof Uint8Array ? [body] : body) chunks.push(Buffer.from(chunk));
-      const bytes = Buffer.concat(chunks);
-      if (bytes.byteLength !== size) throw new Error(`${bytes.byteLength} bytes came instead of ${size}`);
-      store.place(key, bytes, { meta });
-      return { etag: store.objects.get(key)?.etag ?? '' };
-    };
-  }
-  return {
-    media,
-    backup,
-    keep: versionKeeper({ media, backup, signal }),
-    put(key, content) {
-      later();
-      media.place(key, content);
-      return event('put', key);
-    },
-    remove(key) {
-      later();
-      const told = event('delete', key);
-      media.objects.delete(key);
-      return told;
-    },
-  };
-}
-const later = (): void => void vi.setSystemTime(Date.now() + 1000);
-
-const contents = (store: MemoryStore): Record<string, string> =>
-  Object.fromEntries([...store.objects].map(([key, { bytes }]) => [key, bytes.toString()]).toSorted());
-
-const restore = (at: World, toMs: number, over: Partial<RestoreOptions> = {}): Promise<RestoreResult> => {
-  later();
-  return restoreTo({
-    backup: at.backup,
-    target: at.media,
-    inPlace: true,
-    toMs,
-    concurrency: 4,
-    dryRun: false,
-    signal,
-    ...over,
-  });
-};
-const base = async (at: World): Promise<number> => {
-  later();
-  await makeBase({ media: at.media, backup: at.backup, signal }, 4);
-  return Date.now();
-};
+import { TimeNotKept } from './restore.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => void vi.useRealTimers());
@@ -107,7 +22,7 @@ describe('a restore', () => {
         fc.array(fc.nat(1000), { minLength: 1, maxLength: 3 }),
         fc.boolean(),
         async (before, history, moments, baseAgain) => {
-          const at = world();
+          const at = backupWorld();
           for (const one of before) if (one.content !== null) at.put(one.key, one.content);
           const known = [{ ms: await base(at), state: contents(at.media) }];
           for (const [index, one] of history.entries()) {
@@ -137,7 +52,7 @@ describe('a restore', () => {
   }, 60_000);
 
   it('keeps what the mirror was never told of before it overwrites or deletes it', async () => {
-    const at = world();
+    const at = backupWorld();
     at.put('one', 'then');
     const then = await base(at);
     at.put('one', 'never told');
@@ -152,7 +67,7 @@ describe('a restore', () => {
   });
 
   it('leaves an object that it was never told of where it was written before that moment, and not since', async () => {
-    const at = world();
+    const at = backupWorld();
     at.put('deleted', 'and made again');
     await base(at);
     await at.keep(at.remove('deleted'));
@@ -167,7 +82,7 @@ describe('a restore', () => {
   });
 
   it('carries the metadata of each object with it, but not that legacy has it: it may have been deleted there', async () => {
-    const at = world();
+    const at = backupWorld();
     const meta = { contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } };
     at.media.place('one', 'then', {
       meta: { ...meta, custom: { ...meta.custom, 'crossfade-legacy': 'carried-over' } },
@@ -181,7 +96,7 @@ describe('a restore', () => {
   });
 
   it('names every change in a dry run, with counts, and makes none', async () => {
-    const at = world();
+    const at = backupWorld();
     at.put('gone', '12345');
     at.put('changed', 'then');
     at.put('same', 'same');
@@ -207,7 +122,7 @@ describe('a restore', () => {
   });
 
   it('into a bucket beside leaves the media bucket and what is beside already', async () => {
-    const at = world();
+    const at = backupWorld();
     at.put('one', 'then');
     const then = await base(at);
     await at.keep(at.put('one', 'now'));
@@ -226,7 +141,7 @@ describe('a restore', () => {
   it('ends right when it was killed at whatever call and is run again', async () => {
     let kills = 0;
     for (let killAt = 1; ; killAt++) {
-      const at = world();
+      const at = backupWorld();
       for (const name of ['gone', 'changed', 'same']) at.put(name, `${name} then`);
       const state = contents(at.media);
       const then = await base(at);
@@ -272,10 +187,14 @@ describe('a restore', () => {
   });
 
   it.each([
-    ['missing', 'is missing in r2:backup', (at: World, path: string) => void at.backup.objects.delete(path)],
-    ['corrupted by one byte', 'is corrupted: SHA-256', (at: World, path: string) => at.backup.place(path, 'Then')],
+    ['missing', 'is missing in r2:backup', (at: BackupWorld, path: string) => void at.backup.objects.delete(path)],
+    [
+      'corrupted by one byte',
+      'is corrupted: SHA-256',
+      (at: BackupWorld, path: string) => at.backup.place(path, 'Then'),
+    ],
   ])('names a version that is %s, leaves what is there, and restores all others', async (_how, reason, harm) => {
-    const at = world();
+    const at = backupWorld();
     at.put('one', 'then');
     at.put('two', 'then too');
     const then = await base(at);
@@ -292,7 +211,7 @@ describe('a restore', () => {
   });
 
   it('names a version that was overwritten before its event came', async () => {
-    const at = world();
+    const at = backupWorld();
     await base(at);
     const first = at.put('one', 'first');
     const seen = Date.now();
@@ -305,8 +224,73 @@ describe('a restore', () => {
     expect(contents(at.media)).toEqual({ one: 'second' });
   });
 
+  it('names an object of which the target holds other bytes than were sent, where its ETag cannot tell', async () => {
+    const at = backupWorld();
+    at.put('one', 'then');
+    const then = await base(at);
+    const beside = memoryStore('r2:beside');
+    const { place } = beside;
+    beside.put = async (name) => {
+      place(name, 'Then', { etag: 'composite-2' });
+      return { etag: 'composite-2' };
+    };
+    const { restored, failures } = await restore(at, then, { target: beside, inPlace: false });
+    expect([restored, failures]).toEqual([
+      0,
+      [{ key: 'one', reason: expect.stringContaining('r2:beside holds other bytes than were sent: SHA-256') }],
+    ]);
+  });
+
+  it.each([
+    ['then', { unchanged: 1, overwritten: 0 }],
+    ['Then', { unchanged: 0, overwritten: 1 }],
+  ])('reads what is there where ETags cannot tell: %j', async (there, expected) => {
+    const at = backupWorld();
+    at.put('one', 'then');
+    const then = await base(at);
+    later();
+    at.media.place('one', there, { etag: 'composite-2' });
+    expect(await restore(at, then)).toMatchObject({ ...expected, failed: 0 });
+    expect(contents(at.media)).toEqual({ one: 'then' });
+  });
+
+  it('does not overwrite what is written meanwhile, but says to run it again', async () => {
+    const at = backupWorld();
+    at.put('one', 'then');
+    const then = await base(at);
+    at.put('one', 'now');
+    const { head } = at.media;
+    let asked = 0;
+    at.media.head = async (name) => {
+      if (asked++ === 0) at.put('one', 'meanwhile');
+      return head(name);
+    };
+    expect((await restore(at, then)).failures).toEqual([
+      { key: 'one', reason: 'it changed while it was restored: run it again' },
+    ]);
+    expect(contents(at.media)).toEqual({ one: 'meanwhile' });
+    await restore(at, then);
+    expect(contents(at.media)).toEqual({ one: 'then' });
+  });
+
+  it.each([
+    ['lacks a line', (text: string) => text.replace(/[^\n]+\n$/, ''), 'has 1 objects, expected 2'],
+    ['is empty', () => '', 'is empty'],
+    ['begins otherwise', () => '{"objects":"many"}\n', 'holds a line that cannot be read'],
+  ])('changes nothing by a base that %s', async (_how, harm, reason) => {
+    const at = backupWorld();
+    at.put('one', '1');
+    at.put('two', '2');
+    const then = await base(at);
+    at.put('one', 'now');
+    const [path, found] = [...at.backup.objects].find(([name]) => name.startsWith('base/')) ?? [];
+    at.backup.place(path ?? '', harm(found?.bytes.toString() ?? ''));
+    await expect(restore(at, then)).rejects.toThrow(reason);
+    expect(contents(at.media)).toEqual({ one: 'now', two: '2' });
+  });
+
   it('refuses a moment before the first backup, and says when that was', async () => {
-    const at = world();
+    const at = backupWorld();
     at.put('one', '1');
     const before = Date.now();
     await expect(restore(at, before)).rejects.toThrow('there is no backup in r2:backup yet');
@@ -319,94 +303,10 @@ describe('a restore', () => {
   });
 
   it('stops at a log that cannot be read, and names the object', async () => {
-    const at = world();
+    const at = backupWorld();
     at.put('one', '1');
     const then = await base(at);
     at.backup.place('log/2026-06-02/x.jsonl', '{"op":"put"}\n');
     await expect(restore(at, then)).rejects.toThrow('log/2026-06-02/x.jsonl holds a line that cannot be read');
   });
-});
-
-describe('keeping versions', () => {
-  it('does nothing for an event that came before', async () => {
-    const at = world();
-    await base(at);
-    const event = at.put('one', '1');
-    await at.keep(event);
-    const before = contents(at.backup);
-    at.media.place('one', 'another');
-    await at.keep(event);
-    expect(contents(at.backup)).toEqual(before);
-  });
-
-  it('copies nothing again for a base that is made anew', async () => {
-    const at = world();
-    at.put('one', '1');
-    at.put('two', '2');
-    const make = () => makeBase({ media: at.media, backup: at.backup, signal }, 4);
-    expect(await make()).toMatchObject({ objects: 2, copied: 2 });
-    await at.keep(at.put('two', 'two'));
-    expect(await make()).toMatchObject({ objects: 2, copied: 0 });
-  });
-
-  it('keeps nothing of an object that changes while it is read', async () => {
-    const at = world();
-    at.put('one', 'first');
-    const { etag } = at.media.objects.get('one') ?? { etag: '' };
-    at.media.onGet = () => {
-      at.media.place('one', 'again', { etag: 'not-an-md5' });
-      return null;
-    };
-    at.media.place('one', 'first', { etag: 'composite-2' });
-    expect(
-      await keepObject(at.media, at.backup, { key: 'one', etag: 'composite-2', at: new Date().toISOString() }, signal),
-    ).toBeNull();
-    expect(
-      await keepObject(at.media, at.backup, { key: 'one', etag, at: new Date().toISOString() }, signal),
-    ).toBeNull();
-    expect([...at.backup.objects.keys()]).toEqual([]);
-  });
-});
-
-describe('sorting on disk', () => {
-  it('gives the order of a sort in memory, whatever fits into memory at once', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.tuple(fc.string(), fc.nat(5))),
-        fc.integer({ min: 1, max: 10 }),
-        async (items, size) => {
-          const compare = ([a]: [string, number], [b]: [string, number]): number => (a < b ? -1 : a > b ? 1 : 0);
-          const read = (line: string): [string, number] => {
-            const [text, n]: unknown[] = JSON.parse(line);
-            return [String(text), Number(n)];
-          };
-          const source = (async function* () {
-            yield* items;
-          })();
-          const sorted: [string, number][] = [];
-          for await (const item of sortedOnDisk(source, compare, read, size)) sorted.push(item);
-          expect(sorted).toEqual(items.toSorted(compare));
-        },
-      ),
-      { numRuns: 25 },
-    );
-  });
-
-  it('merges many runs into one order', async () => {
-    const count = 20_000;
-    const source = (async function* () {
-      for (let n = 0; n < count; n++) yield createHash('md5').update(String(n)).digest('hex');
-    })();
-    let [last, seen] = ['', 0];
-    for await (const item of sortedOnDisk(
-      source,
-      (a, b) => (a < b ? -1 : 1),
-      (line) => String(JSON.parse(line)),
-      500,
-    )) {
-      if (item < last) throw new Error(`${item} after ${last}`);
-      [last, seen] = [item, seen + 1];
-    }
-    expect(seen).toBe(count);
-  }, 30_000);
 });
