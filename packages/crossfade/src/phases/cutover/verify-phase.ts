@@ -31,7 +31,7 @@ async function canaryReads(context: RolloutContext, environment: EnvironmentName
 const COMPARISONS = 3;
 
 /** Production answers as fast as staging, measured side by side by the same canary. */
-function meetsStagingCheck(): Check {
+export function meetsStagingCheck(readsOf: typeof canaryReads = canaryReads): Check {
   return {
     id: 'production.performance.meetsStaging',
     title: "Production's response time is within tolerance of staging's",
@@ -39,10 +39,7 @@ function meetsStagingCheck(): Check {
     async run(context) {
       const { factor, plusMs } = context.config.targets.stagingTolerance;
       for (let comparison = 1; ; comparison++) {
-        const [production, staging] = await Promise.all([
-          canaryReads(context, 'production'),
-          canaryReads(context, 'staging'),
-        ]);
+        const [production, staging] = await Promise.all([readsOf(context, 'production'), readsOf(context, 'staging')]);
         const limit = Math.max(staging.p95Ms * factor, staging.p95Ms + plusMs);
         const holds = production.failed === 0 && production.requests > 0 && production.p95Ms <= limit;
         // Failures are no hiccup: they are told at once.
