@@ -30,8 +30,8 @@ describe('buffers out of a bounded memory', () => {
     const buffers = createBuffers(8 * MIB);
     const [one, two] = [await buffers.borrow(4 * MIB), await buffers.borrow(4 * MIB)];
     const whole = buffers.borrow(8 * MIB);
-    const late = buffers.borrow(4 * MIB);
     buffers.giveBack(one, true);
+    const late = buffers.borrow(4 * MIB);
     expect([await isThere(whole), await isThere(late)]).toEqual([false, false]);
     buffers.giveBack(two, true);
     expect([await isThere(whole), await isThere(late)]).toEqual([true, false]);
