@@ -10,6 +10,7 @@ import { startTemporaryProject } from '@crossfade/local-cloud/supabase/temporary
 import { createObjectStore } from '@crossfade/crossfade/providers/s3/object-store';
 import { createContents, keyOf, PART_BYTES, type TransferSet } from './sets.ts';
 import type { Address } from './subjects.ts';
+import { metaOf } from '../../packages/crossfade/src/providers/object-meta.ts';
 
 /** Where a set is copied from and to. */
 export interface Pair {
@@ -61,7 +62,7 @@ async function startFast(args: readonly string[]): Promise<{ url: string; close(
 }
 
 const SEEDED_AT_ONCE = 16;
-const META = { contentType: 'audio/wav', cacheControl: 'max-age=3600', custom: {} };
+const META = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=3600' });
 
 /** The rehearsal's Supabase Storage and its R2. */
 export async function startLocalCloudPair(set: TransferSet): Promise<Pair> {

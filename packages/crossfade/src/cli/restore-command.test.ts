@@ -17,10 +17,11 @@ import type { RolloutConfig } from '../rollout/config.ts';
 import type { RolloutContext } from '../rollout/context.ts';
 import { createJournalTable, openJournal } from '../rollout/journal.ts';
 import { versionKeeper } from '../transfer/backup/keep-versions.ts';
+import { metaOf } from '../providers/object-meta.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const signal = new AbortController().signal;
-const META = { contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } };
+const META = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } });
 
 let server: DatabaseServer;
 let cloud: SmallCloud;

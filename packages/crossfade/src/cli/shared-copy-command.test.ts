@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashesOf, startSharedWorld, type SharedWorld } from '../transfer/fixtures/shared-world.ts';
+import { metaOf } from '../providers/object-meta.ts';
 
 const OBJECTS = 60;
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 let world: SharedWorld;
 let sent: Map<string, string>;
 

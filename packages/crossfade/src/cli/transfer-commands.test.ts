@@ -9,10 +9,11 @@ import { startTemporaryProject, type TemporaryProject } from '../../../local-clo
 import { smallConfig } from '../engine/fixtures/small-config.ts';
 import { createObjectStore } from '../providers/s3/object-store.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
+import { metaOf } from '../providers/object-meta.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
 const SECRET = 'canary-s3-secret-access-key';
-const META = { contentType: 'audio/wav', cacheControl: 'max-age=3600', custom: {} };
+const META = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=3600' });
 let project: TemporaryProject;
 let bucket: ReturnType<typeof createObjectStore>;
 let s3: Record<string, string>;

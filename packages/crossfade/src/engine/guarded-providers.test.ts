@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Providers } from '../providers/providers.ts';
 import { createChangesUnderWay, guardProviders } from './guarded-providers.ts';
+import { NO_META } from '../providers/object-meta.ts';
 
 /** Providers that only write down what they are asked. */
 function recorded(calls: string[], changing?: Promise<void>): Providers {
@@ -50,10 +51,8 @@ describe('guarded providers', () => {
     const changes = [
       () => providers.cloudflare.deploy('worker', [], 'message'),
       () => providers.cloudflare.patchDnsRecord('id', {}),
-      () =>
-        providers.r2.production.put('key', new Uint8Array(), 0, { contentType: null, cacheControl: null, custom: {} }),
-      () =>
-        providers.backup?.put('version', new Uint8Array(), 0, { contentType: null, cacheControl: null, custom: {} }),
+      () => providers.r2.production.put('key', new Uint8Array(), 0, NO_META),
+      () => providers.backup?.put('version', new Uint8Array(), 0, NO_META),
       () => providers.database.production.query('with batch as (select 1) update uploads set title = title'),
       () => providers.frontend.publish('command {folder}', 'folder'),
     ];

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import type { PlannedCall } from './planned-call.ts';
 import type { ObjectBody, ObjectHead, ObjectMeta, ObjectStore } from './providers.ts';
-
-const NO_META: ObjectMeta = { contentType: null, cacheControl: null, custom: {} };
+import { NO_META } from './object-meta.ts';
 
 /** In byte order, as stores list. */
 const byKey = (a: ObjectHead, b: ObjectHead): number => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key));

@@ -1,4 +1,5 @@
 import type { Listing } from './listing.ts';
+import type { ObjectMeta } from './object-meta.ts';
 import type { StoreAbilities } from './store-abilities.ts';
 import type { Readable } from 'node:stream';
 import type { HyperdriveProvider } from './cloudflare/hyperdrive.ts';
@@ -8,6 +9,7 @@ import type { SuperSlurperProvider } from './cloudflare/super-slurper.ts';
 import type { Json } from '../rollout/json.ts';
 import type { EnvironmentName } from '../rollout/config.ts';
 
+export type { ObjectMeta } from './object-meta.ts';
 export type {
   AudienceProvider,
   AudienceStats,
@@ -253,15 +255,12 @@ export interface ObjectHead {
   readonly size: number;
   /** Unquoted. */
   readonly etag: string;
+  /**
+   * Set where the store says that the ETag is no hash of these bytes, as with SSE-KMS, DSSE and SSE-C. A listing never
+   * says so: absent means unknown.
+   */
+  readonly opaqueEtag?: true;
   readonly lastModified: string;
-}
-export interface ObjectMeta {
-  readonly contentType: string | null;
-  readonly cacheControl: string | null;
-  /** Absent where nobody asks the store for it. */
-  readonly contentDisposition?: string | null;
-  readonly contentEncoding?: string | null;
-  readonly custom: Readonly<Record<string, string>>;
 }
 export interface ObjectBody extends ObjectHead {
   readonly meta: ObjectMeta;

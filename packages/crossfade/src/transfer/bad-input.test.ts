@@ -7,6 +7,7 @@ import { copyObjects, type CopyOptions } from './copy.ts';
 import { memoryStore } from './fixtures/memory-store.ts';
 import { refuse, startS3Server, type S3Server } from './fixtures/s3-server.ts';
 import { verifyObjects } from './verify.ts';
+import { metaOf } from '../providers/object-meta.ts';
 
 let s3: S3Server;
 beforeEach(async () => {
@@ -70,7 +71,7 @@ describe('a description', () => {
     const from = memoryStore('legacy');
     for (const key of ['a', 'b', 'c']) from.place(key, `bytes of ${key}`);
     const contentType = 'audio/wav; title="夜"';
-    from.place('b', 'bytes of b', { meta: { contentType, cacheControl: null, custom: {} } });
+    from.place('b', 'bytes of b', { meta: metaOf({ contentType }) });
     const read: string[] = [];
     const noted: ObjectStore = { ...from, get: (key, range) => (read.push(key), from.get(key, range)) };
     const { copied, failed } = await copy({ from: noted });

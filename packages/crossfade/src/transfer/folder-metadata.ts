@@ -6,11 +6,17 @@ import * as v from 'valibot';
 import type { ObjectMeta } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
 import { isGone } from './folder-listing.ts';
+import { differingMeta, metaOf } from '../providers/object-meta.ts';
 
 const kept = v.object({
   key: v.string(),
   contentType: v.nullable(v.string()),
   cacheControl: v.nullable(v.string()),
+  // Absent in what was written before these were kept.
+  contentDisposition: v.optional(v.nullable(v.string()), null),
+  contentEncoding: v.optional(v.nullable(v.string()), null),
+  contentLanguage: v.optional(v.nullable(v.string()), null),
+  expires: v.optional(v.nullable(v.string()), null),
   custom: v.record(v.string(), v.string()),
 });
 
@@ -48,21 +54,20 @@ export function createFolderMetadata(room: string): FolderMetadata {
       throw error;
     }
     try {
-      const { contentType, cacheControl, custom } = v.parse(v.pipe(v.string(), v.parseJson(), kept), text);
-      return { contentType, cacheControl, custom };
+      const { key: _, ...meta } = v.parse(v.pipe(v.string(), v.parseJson(), kept), text);
+      return meta;
     } catch (error) {
       throw new Error(`${path} is not what Crossfade wrote: ${errorText(error)}`, { cause: error });
     }
   }
   return {
-    read: async (key) => (await find(key)) ?? { contentType: guessedType(key), cacheControl: null, custom: {} },
+    read: async (key) => (await find(key)) ?? metaOf({ contentType: guessedType(key) }),
     async write(key, meta) {
-      const { contentType, cacheControl, custom } = meta;
-      const guessed = cacheControl === null && Object.keys(custom).length === 0 && contentType === guessedType(key);
+      const guessed = differingMeta(meta, metaOf({ contentType: guessedType(key) })).length === 0;
       if (guessed && !key.endsWith('/')) return rm(pathOf(key), { force: true });
       const path = pathOf(key);
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, `${JSON.stringify({ key, contentType, cacheControl, custom })}\n`);
+      await writeFile(path, `${JSON.stringify({ key, ...meta })}\n`);
     },
     forget: (key) => rm(pathOf(key), { force: true }),
     hasMarker: async (key) => (await find(key)) !== null,

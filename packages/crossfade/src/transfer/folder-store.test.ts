@@ -12,9 +12,10 @@ import { createFolderStore } from './folder-store.ts';
 import { copyObjects } from './copy.ts';
 import { memoryStore } from './fixtures/memory-store.ts';
 import { compareKeys } from './key-range.ts';
+import { metaOf, NO_META } from '../providers/object-meta.ts';
 
-const META: ObjectMeta = { contentType: 'audio/x-own', cacheControl: 'max-age=60', custom: { artist: 'Ada' } };
-const PLAIN: ObjectMeta = { contentType: null, cacheControl: null, custom: {} };
+const META: ObjectMeta = metaOf({ contentType: 'audio/x-own', cacheControl: 'max-age=60', custom: { artist: 'Ada' } });
+const PLAIN: ObjectMeta = NO_META;
 /** Memory where there is some: thousands of files are made. */
 const places = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 let folder: string;
@@ -92,7 +93,7 @@ describe('a folder as an object store', () => {
     await writeFile(join(root, 'unknown'), 'x');
     expect(await store.head('track.mp3')).toMatchObject({ meta: { contentType: 'audio/mpeg', cacheControl: null } });
     expect(await store.head('unknown')).toMatchObject({ meta: { contentType: null } });
-    await put('other.mp3', 'x', { contentType: 'audio/mpeg', cacheControl: null, custom: {} });
+    await put('other.mp3', 'x', metaOf({ contentType: 'audio/mpeg' }));
     expect(await readdir(join(root, '.crossfade'))).toEqual(['unfinished']);
   });
 

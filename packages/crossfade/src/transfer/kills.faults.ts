@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashesOf, startSharedWorld, type SharedWorld, type StoreName } from './fixtures/shared-world.ts';
+import { metaOf } from '../providers/object-meta.ts';
 
 /** `npm run test:crashes` kills a hundred times; `test:faults` a part of it. `CROSSFADE_KILL_SEED` plays one again. */
 const KILLS = process.env['CROSSFADE_KILL_POINTS'] === 'all' ? 100 : 15;
@@ -16,7 +17,7 @@ const WORKERS = 2;
 /** A copy that makes no progress for so long is stuck, ms. */
 const STUCK_MS = 90_000;
 const MIB = 1024 * 1024;
-const META = { contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } };
+const META = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } });
 const VICTIMS = ['worker 0', 'worker 1', 'controller', 'source', 'target'] as const;
 type Victim = (typeof VICTIMS)[number];
 

@@ -9,6 +9,7 @@ import * as v from 'valibot';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { isPlainMd5, partsOf } from './composite-etag.ts';
 import { compareKeys } from './key-range.ts';
+import { NO_META } from '../providers/object-meta.ts';
 
 const row = v.object({
   key: v.pipe(v.string(), v.minLength(1)),
@@ -92,7 +93,7 @@ export async function openManifestSource(file: string, chunkRows = CHUNK_ROWS): 
     list,
     async head(key) {
       const head = recent.get(key);
-      return head === undefined ? null : { ...head, meta: { contentType: null, cacheControl: null, custom: {} } };
+      return head === undefined ? null : { ...head, meta: NO_META };
     },
     get: async () => null,
     put: () => Promise.reject(new Error('a manifest is not written to')),

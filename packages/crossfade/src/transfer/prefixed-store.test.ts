@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { memoryStore } from './fixtures/memory-store.ts';
 import { prefixedStore } from './prefixed-store.ts';
+import { NO_META } from '../providers/object-meta.ts';
 
 async function keysOf(listing: AsyncIterable<{ key: string }>): Promise<string[]> {
   const keys: string[] = [];
@@ -19,7 +20,7 @@ it('a store below a prefix has keys of its own, and touches no others', async ()
     '1/a',
     '1/a',
   ]);
-  await users.put('3', Buffer.from('x'), 1, { contentType: null, cacheControl: null, custom: {} });
+  await users.put('3', Buffer.from('x'), 1, NO_META);
   await users.delete('2/a');
   expect([...whole.objects.keys()].sort()).toEqual(['other', 'users', 'users/1/a', 'users/1/b', 'users/3']);
 });

@@ -3,8 +3,9 @@ import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { bucketRulesCheck } from './rules-check.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 const MARGIN_SECONDS = 60;
 
 interface Expiry {

@@ -14,6 +14,7 @@ import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
 import type { Providers } from '../../providers/providers.ts';
 import type { JournalEvent } from '../../rollout/journal-event.ts';
 import { verdict } from '../../rollout/verdict.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 const DEADLINE_MS = 1500;
 const FOREIGN = '198.51.100.7';
@@ -246,7 +247,7 @@ describe('before the switch', () => {
   });
 
   it('so is what they deleted before the copy was verified: it is in no manifest, and says that it was copied', async () => {
-    const meta = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+    const meta = metaOf({ contentType: 'audio/wav' });
     const { cloud, outcome } = await walked({
       deadlineMs: 20_000,
       meanwhile: {

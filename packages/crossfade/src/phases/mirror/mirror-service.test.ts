@@ -24,8 +24,9 @@ import { mirrorBack } from '../rollback/data-back.ts';
 import { lateWritesBack } from '../rollback/late-writes.ts';
 import { copyToR2 } from '../transfer-pass.ts';
 import { createMirrorService } from './mirror-service.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 let database: DatabaseServer;
 let folder: string;
 

@@ -15,6 +15,7 @@ import { secretsOf } from '../../rollout/redaction.ts';
 import { carryDeletesToR2 } from '../transfer-pass.ts';
 import { bulkCopied, bulkCopy, endBulkCopy, slurperJobs } from './bulk-copy.ts';
 import { copyStep } from './copy-step.ts';
+import { NO_META } from '../../providers/object-meta.ts';
 
 let database: DatabaseServer;
 let folder: string;
@@ -110,8 +111,7 @@ describe('a bulk copy by Super Slurper', () => {
     const { cloud, context, providers, bucket, makeBucket } = await open();
     await makeBucket();
     const { legacyStore: legacy, r2 } = providers;
-    const put = (key: string) =>
-      r2.production.put(key, Buffer.from('ours'), 4, { contentType: null, cacheControl: null, custom: {} });
+    const put = (key: string) => r2.production.put(key, Buffer.from('ours'), 4, NO_META);
     await put('ours/before.wav');
     // Times are told in seconds.
     await new Promise((resolve) => setTimeout(resolve, 2100));

@@ -18,6 +18,7 @@ import type { CloudflareProvider, ObjectStore, Providers } from '../../providers
 import { secretsOf } from '../../rollout/redaction.ts';
 import { copyStep } from './copy-step.ts';
 import { endSippyCopy, sippyCopy } from './sippy-copy.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 let database: DatabaseServer;
 let folder: string;
@@ -152,7 +153,7 @@ describe('a bulk copy by Sippy', () => {
     await turnOn(source);
     for await (const _chunk of (await r2.production.get(key))?.body ?? []);
     const changed = Buffer.alloc((await legacy.head(key))?.size ?? 0, 'x');
-    await legacy.put(key, changed, changed.byteLength, { contentType: 'audio/ogg', cacheControl: null, custom: {} });
+    await legacy.put(key, changed, changed.byteLength, metaOf({ contentType: 'audio/ogg' }));
     const result = await copyStep().run(contextWith(), { objects: 1 });
     expect(result).toMatchObject({ objects: 1, bulk: { transferred: 2, described: 2 } });
     expect((await r2.production.head(key))?.meta.contentType).toBe('audio/ogg');

@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { ObjectHead, ObjectMeta } from '../../providers/providers.ts';
+import type { ObjectHead } from '../../providers/providers.ts';
 import type { SippySource, SippyTarget } from '../../providers/cloudflare/sippy.ts';
 import type { RolloutConfig } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
@@ -13,6 +12,7 @@ import { mergeListings, type KeyPair } from '../../transfer/merge-listings.ts';
 import { carriedOver, carrying } from '../../transfer/mirror/object-marks.ts';
 import { readBody } from '../../transfer/object-body.ts';
 import { createEarlyStop, TransferStopped } from '../../transfer/stop-early.ts';
+import { differingMeta, NO_META } from '../../providers/object-meta.ts';
 
 /** Of a larger object one GET may bring a part only (Cloudflare's documentation of Sippy): our own copy takes it. */
 const LARGEST_BYTES = 199 * 1024 * 1024;
@@ -201,7 +201,7 @@ async function describeAll({ config, providers, signal }: RolloutContext): Promi
     const original = await legacy.head(key);
     if (original === null || original.etag !== from.etag) return;
     const meta = carriedOver(keptMeta(original.meta, from));
-    if (isSame(held.meta, meta)) return;
+    if (differingMeta(held.meta, meta).length === 0) return;
     const itself = r2.production.copySource?.(key);
     const stored = itself && (await r2.production.putCopy?.(key, itself, held, async () => meta));
     if (!stored) await copyOne({ from: legacy, to: carrying(r2.production) }, from, signal);
@@ -221,17 +221,5 @@ function isCopy({ from, to }: KeyPair): boolean {
   return need === 'present' || (need === 'unsure' && Date.parse(to.lastModified) > Date.parse(from.lastModified));
 }
 
-const NO_META: ObjectMeta = { contentType: null, cacheControl: null, custom: {} };
 /** As our own copy notes the original's time. */
 const timeOf = (listed: ObjectHead): string | undefined => keptMeta(NO_META, listed).custom['mtime'];
-
-function isSame(a: ObjectMeta, b: ObjectMeta): boolean {
-  const all = ({ contentType, cacheControl, contentDisposition, contentEncoding, custom }: ObjectMeta): unknown => [
-    contentType,
-    cacheControl,
-    contentDisposition ?? null,
-    contentEncoding ?? null,
-    custom,
-  ];
-  return isDeepStrictEqual(all(a), all(b));
-}

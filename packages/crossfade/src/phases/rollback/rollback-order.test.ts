@@ -13,6 +13,7 @@ import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
 import type { Check, RolloutPlan } from '../../rollout/plan.ts';
 import { verdict } from '../../rollout/verdict.ts';
 import { rollbacks } from './rollbacks.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 const ANY_ID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}/g;
 const UPLOAD = 'uploads/made-after-the-switch.wav';
@@ -62,7 +63,7 @@ describe('a rollback', () => {
       proves: [],
       async run() {
         const bytes = new TextEncoder().encode('made after the switch');
-        const meta = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+        const meta = metaOf({ contentType: 'audio/wav' });
         await providers.r2.production.put(UPLOAD, bytes, bytes.byteLength, meta);
         return verdict(false, { summary: 'planted', measured: true, expected: false });
       },
@@ -93,7 +94,7 @@ describe('cutover --dry-run', () => {
     await walkRollout(smallWalk({ config, providers, journal, folder, plan: only(plan, ['preparation']) }));
     // An upload that the catch-up has to take along.
     const bytes = new TextEncoder().encode('uploaded since the copy');
-    const meta = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+    const meta = metaOf({ contentType: 'audio/wav' });
     await providers.legacyStore.put('uploads/since-the-copy.wav', bytes, bytes.byteLength, meta);
     // And a delete that it has to carry over: what the copy verified tells that R2's object is the same one.
     await providers.legacyStore.delete('library/two.wav');

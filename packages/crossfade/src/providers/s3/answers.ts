@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import type * as Xml from 'fast-xml-parser';
 import type { Dispatcher } from 'undici';
 import * as v from 'valibot';
-import type { ObjectHead, ObjectMeta } from '../providers.ts';
+import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS, type ObjectMeta, type SystemHeader } from '../object-meta.ts';
+import type { ObjectHead } from '../providers.ts';
 
 export type Headers = Dispatcher.ResponseData['headers'];
 
@@ -111,26 +112,29 @@ export function readHead(key: string, headers: Headers, size: number): ObjectHea
 const CUSTOM = 'x-amz-meta-';
 
 export function readMeta(headers: Headers): ObjectMeta {
-  const custom: Record<string, string> = {};
+  // No prototype: `x-amz-meta-__proto__` is a name like any other.
+  const custom: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith(CUSTOM)) custom[name.slice(CUSTOM.length)] = headerText(value) ?? '';
   }
+  const system = (field: SystemHeader): string | null => headerText(headers[SYSTEM_HEADERS[field]]);
   return {
-    contentType: headerText(headers['content-type']),
-    cacheControl: headerText(headers['cache-control']),
-    contentDisposition: headerText(headers['content-disposition']),
-    contentEncoding: headerText(headers['content-encoding']),
+    contentType: system('contentType'),
+    cacheControl: system('cacheControl'),
+    contentDisposition: system('contentDisposition'),
+    contentEncoding: system('contentEncoding'),
+    contentLanguage: system('contentLanguage'),
+    expires: system('expires'),
     custom,
   };
 }
 
 export function metaHeaders(meta: ObjectMeta): Record<string, string> {
   const headers: Record<string, string> = {};
-  if (meta.contentType !== null) headers['content-type'] = meta.contentType;
-  if (meta.cacheControl !== null) headers['cache-control'] = meta.cacheControl;
-  const { contentDisposition = null, contentEncoding = null } = meta;
-  if (contentDisposition !== null) headers['content-disposition'] = contentDisposition;
-  if (contentEncoding !== null) headers['content-encoding'] = contentEncoding;
+  for (const field of SYSTEM_HEADER_NAMES) {
+    const value = meta[field];
+    if (value !== null) headers[SYSTEM_HEADERS[field]] = value;
+  }
   for (const [name, value] of Object.entries(meta.custom)) headers[`${CUSTOM}${name.toLowerCase()}`] = inAscii(value);
   return headers;
 }

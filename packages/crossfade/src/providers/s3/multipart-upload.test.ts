@@ -3,9 +3,10 @@ import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MIB, refuse, startS3Server, type S3Server } from '../../transfer/fixtures/s3-server.ts';
 import { compositeEtagOf } from './parts.ts';
+import { metaOf } from '../object-meta.ts';
 
 const PART = 5 * MIB;
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 const song = randomBytes(3 * PART + 1);
 let s3: S3Server;
 

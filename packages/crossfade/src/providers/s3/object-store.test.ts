@@ -8,10 +8,11 @@ import {
 import { FAULTS, startFaultyVendor } from '../fixtures/faulty-vendor.ts';
 import { ProviderError } from '../provider-error.ts';
 import { createObjectStore } from './object-store.ts';
+import { metaOf } from '../object-meta.ts';
 
 const CANARY = 'canary-s3-secret-access-key';
 const MIB = 1024 * 1024;
-const META = { contentType: 'audio/wav', cacheControl: 'max-age=3600', custom: {} };
+const META = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=3600' });
 const address = (endpoint: string, over = {}) => ({
   label: 'supabase:media',
   endpoint,

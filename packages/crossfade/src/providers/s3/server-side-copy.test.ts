@@ -7,12 +7,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ObjectChanged } from '../store-abilities.ts';
 import { createObjectStore } from './object-store.ts';
 import { compositeEtagOf } from './parts.ts';
+import { metaOf } from '../object-meta.ts';
 
 const MIB = 1024 * 1024;
 const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' };
 /** As 5 GiB and 1 GiB are to what really needs parts. R2 takes none smaller than 5 MiB but the last. */
 const copyLimits = { mostWholeBytes: 10 * MIB, partBytes: 5 * MIB };
-const META = { contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { mtime: '1700000000' } };
+const META = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { mtime: '1700000000' } });
 const song = randomBytes(12 * MIB + 5);
 
 let folder: string;

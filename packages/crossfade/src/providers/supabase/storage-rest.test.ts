@@ -10,6 +10,7 @@ import { compareKeys } from '../../transfer/key-range.ts';
 import { FAULTS, startFaultyVendor } from '../fixtures/faulty-vendor.ts';
 import { ProviderError } from '../provider-error.ts';
 import { createStorageRest } from './storage-rest.ts';
+import { NO_META } from '../object-meta.ts';
 
 const CANARY = 'canary-service-key';
 const KEYS = ['b/two.wav', 'a.wav', 'b.wav', "b/q (1)+'&$=@;:,.wav", 'b/c/d', 'empty', 'a-/x'];
@@ -110,7 +111,7 @@ describe('Supabase Storage over REST', () => {
   });
 
   it('is never written to', async () => {
-    const put = store.put('a.wav', Buffer.from('x'), 1, { contentType: null, cacheControl: null, custom: {} });
+    const put = store.put('a.wav', Buffer.from('x'), 1, NO_META);
     await expect(put).rejects.toThrow('only read over REST');
     await expect(store.delete('a.wav')).rejects.toThrow('only read over REST');
     expect(await store.head('a.wav')).toMatchObject({ size: 'bytes of a.wav'.length });

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import * as v from 'valibot';
+import { metaOf } from '../object-meta.ts';
 import { isNotFound, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import type { ObjectHead, ObjectStore } from '../providers.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
@@ -178,7 +179,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
           size,
           etag: unquote(found.etag),
           lastModified: modified,
-          meta: { contentType, cacheControl, custom: {} },
+          meta: metaOf({ contentType, cacheControl }),
         };
       } catch (error) {
         if (isMissing(error)) return null;

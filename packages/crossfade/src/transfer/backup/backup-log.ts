@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import type { ObjectStore } from '../../providers/providers.ts';
 import { readBody } from '../object-body.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 /*
  * What lies in the backup bucket:
@@ -21,7 +22,7 @@ const LOG = 'log/';
 const BASE = 'base/';
 /** R2's and S3's longest key, bytes. */
 const LONGEST_KEY = 1024;
-const JSON_LINES = { contentType: 'application/x-ndjson', cacheControl: null, custom: {} };
+const JSON_LINES = metaOf({ contentType: 'application/x-ndjson' });
 
 const time = v.pipe(
   v.string(),

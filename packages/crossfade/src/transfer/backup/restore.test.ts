@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { backupWorld, base, contents, later, restore, type BackupWorld } from '../fixtures/backup-world.ts';
 import { memoryStore, type MemoryStore } from '../fixtures/memory-store.ts';
 import { TimeNotKept } from './restore.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }));
 afterEach(() => void vi.useRealTimers());
@@ -83,12 +84,12 @@ describe('a restore', () => {
 
   it('carries the metadata of each object with it, but not that legacy has it: it may have been deleted there', async () => {
     const at = backupWorld();
-    const meta = { contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } };
+    const meta = metaOf({ contentType: 'audio/wav', cacheControl: 'max-age=60', custom: { artist: 'Ada' } });
     at.media.place('one', 'then', {
       meta: { ...meta, custom: { ...meta.custom, 'crossfade-legacy': 'carried-over' } },
     });
     const then = await base(at);
-    at.media.place('one', 'now', { meta: { contentType: 'text/plain', cacheControl: null, custom: {} } });
+    at.media.place('one', 'now', { meta: metaOf({ contentType: 'text/plain' }) });
     await restore(at, then);
     const restored = at.media.objects.get('one')?.meta;
     expect(restored).toMatchObject(meta);

@@ -3,9 +3,10 @@ import { memoryStore } from '../fixtures/memory-store.ts';
 import { carryLateUploads } from './late-uploads.ts';
 import { marking } from './object-marks.ts';
 import { NO_EVIDENCE } from './seen-events.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 const { signal } = new AbortController();
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 
 /** Both stores hold `both`; of `known` a manifest or an event tells. */
 function production(both: readonly string[], known: readonly string[] = []) {

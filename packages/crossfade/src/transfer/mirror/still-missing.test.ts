@@ -2,8 +2,9 @@ import { expect, it } from 'vitest';
 import { memoryStore } from '../fixtures/memory-store.ts';
 import { marking } from './object-marks.ts';
 import { stillMissing } from './still-missing.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 const stores = () => {
   const [r2, legacy] = [memoryStore('r2'), memoryStore('legacy')];
   const keys = ['a'];

@@ -6,9 +6,10 @@ import { text } from 'node:stream/consumers';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hashesOf, startSharedWorld, type SharedWorld } from '../fixtures/shared-world.ts';
+import { metaOf } from '../../providers/object-meta.ts';
 
 const OBJECTS = 240;
-const META = { contentType: 'audio/wav', cacheControl: null, custom: {} };
+const META = metaOf({ contentType: 'audio/wav' });
 const copied = v.object({
   transfer: v.string(),
   objects: v.number(),
