@@ -1,4 +1,5 @@
 import { defineRollout, type Env } from '@crossfade/crossfade/rollout/config';
+import { whyUnservable } from '../../apps/media-worker/src/servable-key.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -181,6 +182,7 @@ export default defineRollout((env) => ({
     },
     signedUrlMode: 'worker',
     readThrough: true,
+    whyUnservable,
     compatibilityDate: '2026-07-01',
     compatibilityFlags: ['nodejs_compat'],
     allowedOrigins: [

@@ -1,8 +1,7 @@
 import { ApiError } from './api-error.ts';
+import { whyUnservable } from './servable-key.ts';
 
-const LONGEST_KEY = 500;
 const LONGEST_FILENAME = 255;
-const PREFIXES = ['library/', 'users/', 'sessions/'] as const;
 /** File ending → media type: the only ones that Audafact takes. */
 const TYPES: Readonly<Record<string, string>> = { mp3: 'audio/mpeg', wav: 'audio/wav', m4a: 'audio/mp4' };
 /** Control characters, and the backslash that some clients take for a slash. */
@@ -10,19 +9,12 @@ const TYPES: Readonly<Record<string, string>> = { mp3: 'audio/mpeg', wav: 'audio
 const FORBIDDEN = /[\u0000-\u001f\u007f\\]/;
 
 /**
- * The key, if it may be one: a known prefix, at most 500 characters, neither `..` nor `//`, not encoded twice.
+ * The key, if it is one that can be served (`servable-key.ts`).
  * @throws ApiError 400 KEY_INVALID
  */
 export function checkKey(key: string | undefined): string {
-  const valid =
-    key !== undefined &&
-    key.length <= LONGEST_KEY &&
-    PREFIXES.some((prefix) => key.startsWith(prefix) && key.length > prefix.length) &&
-    !key.includes('..') &&
-    !key.includes('//') &&
-    !/%2e|%2f|%5c|%00/i.test(key) &&
-    !FORBIDDEN.test(key);
-  if (!valid) throw new ApiError(400, 'KEY_INVALID', 'the key is not a valid media key');
+  const why = key === undefined ? 'is missing' : whyUnservable(key);
+  if (key === undefined || why !== null) throw new ApiError(400, 'KEY_INVALID', `the key ${why}`);
   return key;
 }
 

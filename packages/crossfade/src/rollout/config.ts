@@ -229,6 +229,13 @@ const fields = v.strictObject({
     compatibilityDate: v.pipe(v.string(), v.isoDate()),
     compatibilityFlags: v.array(name),
     allowedOrigins: v.array(url),
+    /**
+     * The Worker's own rule about keys: why it cannot serve an object under this one, in words that follow "the key …",
+     * or `null`. Preparation asks it about every key of legacy. Without it, the Worker is taken to serve them all.
+     */
+    whyUnservable: v.optional(
+      v.custom<(key: string) => string | null>((found) => typeof found === 'function', 'expected a function of a key'),
+    ),
     /** Secret of the signed URLs, newest first: two are alive while one is rotated. */
     signingKeys: v.pipe(v.array(v.strictObject({ id: name, secret })), v.minLength(1)),
     signedUrlSeconds: v.pipe(v.number(), v.integer(), v.minValue(1)),

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deployWorker, type DeployedWorker } from './deployed-worker.ts';
+
+/*
+ * Keys belong to whoever stored them. Each of these is valid in R2, and is served as it is: by a signed link, streamed,
+ * and from legacy. `servable-key.test.ts` has the rule itself.
+ */
+const NAMES = [
+  'Wait... what.mp3',
+  'a..b.wav',
+  '5 p.m..wav',
+  '..lead.mp3',
+  '100%25 sure.mp3',
+  '100%2Foff.mp3',
+  '50%.mp3',
+  'what? #1 & more+plus.mp3',
+  'a\\b.mp3',
+  'Déjà vu.mp3',
+  '音楽.mp3',
+  'x'.repeat(1000),
+];
+const keyOf = (name: string): string => `library/originals/${name}`;
+const bytesOf = (name: string): Uint8Array => new TextEncoder().encode(`the bytes of ${name}`);
+
+let worker: DeployedWorker;
+beforeAll(async () => {
+  worker = await deployWorker({ legacy: true });
+  for (const name of NAMES) {
+    await worker.putR2(keyOf(name), bytesOf(name));
+    await worker.query('insert into library_tracks (title, file_key) values ($1, $2)', [name, keyOf(name)]);
+  }
+});
+afterAll(() => worker.close());
+
+const read = async (response: Response): Promise<[number, string]> => [response.status, await response.text()];
+
+describe('a key of somebody else', () => {
+  it.each(NAMES.map((name) => ({ name, short: name.slice(0, 30) })))('$short is served', async ({ name }) => {
+    const expected = [200, `the bytes of ${name}`];
+    const { enterprise } = worker.users;
+    for (const build of ['r2', 'bypass'] as const) {
+      expect(await read(await worker.ask(await worker.sign(enterprise, keyOf(name)), { build }))).toEqual(expected);
+      const stream = `/api/stream?key=${encodeURIComponent(keyOf(name))}`;
+      expect(await read(await worker.ask(stream, { as: enterprise, build }))).toEqual(expected);
+    }
+  });
+
+  it.each(['Wait... old.mp3', '..old.mp3', 'old (1) + 5 p.m..mp3'])('%s is served from legacy too', async (name) => {
+    const key = `users/${worker.users.enterprise}/uploads/${name}`;
+    await worker.putLegacy(key.split('/').map(encodeURIComponent).join('/'), bytesOf(name));
+    const response = await worker.ask(await worker.sign(worker.users.enterprise, key));
+    expect(response.headers.get('x-audafact-source')).toBe('legacy');
+    expect(await read(response)).toEqual([200, `the bytes of ${name}`]);
+    await expect.poll(() => worker.inR2(key)).toEqual(bytesOf(name));
+  });
+
+  it('is deleted by its owner, and no other with it', async () => {
+    const key = `users/${worker.users.enterprise}/uploads/a..b.wav`;
+    const other = `users/${worker.users.enterprise}/uploads/a.b.wav`;
+    for (const one of [key, other]) await worker.putR2(one, bytesOf(one));
+    const response = await worker.ask('/api/delete-file', {
+      as: worker.users.enterprise,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ key }),
+    });
+    expect(response.status).toBe(200);
+    expect([await worker.inR2(key), await worker.inR2(other)]).toEqual([null, bytesOf(other)]);
+  });
+});
