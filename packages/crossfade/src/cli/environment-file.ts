@@ -4,12 +4,37 @@ import { parseEnv } from 'node:util';
 import type { Env } from '../rollout/config.ts';
 import { UserError } from './user-error.ts';
 
-/** The process's environment, with a file's beneath it: what is set outside wins. @throws UserError */
+/**
+ * The process's environment, with a file's beneath it: what is set outside wins. A variable that is set to nothing
+ * outside hides none of the file's, as an empty one counts as unset.
+ * @throws UserError when there is no such file, or it is no text in UTF-8
+ */
 export async function readEnvironment(file: string | undefined): Promise<Env> {
   if (file === undefined) return process.env;
-  const path = resolve(file);
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new UserError('CROSSFADE_ENV_MISSING', `there is no file ${path}`, 'name one with --env FILE');
-  });
-  return { ...parseEnv(text), ...process.env };
+  const outside = Object.entries(process.env).filter(([, value]) => value !== '');
+  return { ...process.env, ...parseEnv(await readText(resolve(file))), ...Object.fromEntries(outside) };
+}
+
+async function readText(path: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'EACCES') throw error;
+    const problem = code === 'EISDIR' ? `${path} is a folder` : `there is no file ${path}`;
+    throw new UserError('CROSSFADE_ENV_MISSING', problem, 'name one with --env FILE');
+  }
+  try {
+    // It drops a byte-order mark, which would be part of the first variable's name.
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    if (!text.includes('\0')) return text;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+  }
+  throw new UserError(
+    'CROSSFADE_ENV_UNREADABLE',
+    `${path} is no text in UTF-8`,
+    'save it as UTF-8; Windows editors write UTF-16 when they are asked for "Unicode"',
+  );
 }

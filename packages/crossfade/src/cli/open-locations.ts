@@ -4,20 +4,12 @@ import type { ObjectStore } from '../providers/providers.ts';
 import { createObjectStore } from '../providers/s3/object-store.ts';
 import { encodeKey } from '../providers/s3/sigv4.ts';
 import { createStorageRest } from '../providers/supabase/storage-rest.ts';
-import type { Env, RolloutConfig, StoreConfig } from '../rollout/config.ts';
+import type { RolloutConfig, StoreConfig } from '../rollout/config.ts';
 import { createFolderStore } from '../transfer/folder-store.ts';
-import {
-  LOCATION_FORMS,
-  LocationError,
-  overlap,
-  parseLocation,
-  refusedBy,
-  type Location,
-  type Place,
-} from '../transfer/location.ts';
+import { LocationError, overlap, parseLocation, refusedBy, type Location, type Place } from '../transfer/location.ts';
 import { prefixedStore } from '../transfer/prefixed-store.ts';
 import { readEnvironment } from './environment-file.ts';
-import { DEFAULT_CONFIG, loadConfig } from './load-config.ts';
+import { findStores } from './find-stores.ts';
 import type { CommandFlags } from './main.ts';
 import { demandFolder } from './open-folder.ts';
 import { UserError } from './user-error.ts';
@@ -68,8 +60,7 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
   const { flags, wanted } = opening;
   const parsed = wanted.map(({ text, use }) => ({ text, use, location: readLocation(text) }));
   const env = await readEnvironment(flags.env);
-  const needed = flags.config !== undefined || parsed.some(({ location }) => location.kind === 'named');
-  const config = needed ? await loadConfig(flags.config ?? DEFAULT_CONFIG, env) : null;
+  const { stores, config } = await findStores(parsed, flags.config, env);
   const concurrency = opening.concurrency ?? config?.transfer.concurrency ?? DEFAULT_CONCURRENCY;
   const limits = { connections: concurrency * 2, partSizeBytes: config?.transfer.partSizeBytes ?? DEFAULT_PART_BYTES };
   const locations: OpenLocation[] = [];
@@ -77,11 +68,8 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
     await Promise.all(locations.map((one) => one.close()));
   };
   try {
-    for (const { text, use, location } of parsed) {
-      const store = location.kind === 'named' ? namedStore(location.name, config) : storeOf(location, env);
-      const prefix = location.kind === 'folder' ? '' : location.prefix;
+    for (const { text, use, store, prefix } of stores)
       locations.push(await openStore({ text, use, store, prefix, limits, opening }));
-    }
     const [from, to] = locations;
     if (from !== undefined && to !== undefined && overlap(from.place, to.place))
       throw new UserError(
@@ -105,58 +93,6 @@ function readLocation(text: string): Location {
     if (error instanceof LocationError) throw new UserError('CROSSFADE_LOCATION_INVALID', error.message, error.hint);
     throw error;
   }
-}
-
-/** A store of the config, by the name that the location calls it. */
-function namedStore(name: string, config: RolloutConfig | null): StoreConfig {
-  if (config === null) throw new Error('a named store needs the config');
-  const { production, staging } = config.environments;
-  const { r2 } = config.cloudflare;
-  const { bucket, url, serviceKey } = production.supabase;
-  const known: Readonly<Record<string, StoreConfig>> = {
-    ...config.transfer.stores,
-    legacy: { kind: 's3', ...production.supabase.s3, bucket },
-    'legacy-rest': { kind: 'supabase', url, serviceKey, bucket },
-    production: { kind: 's3', ...r2, bucket: production.worker.bucket },
-    staging: { kind: 's3', ...r2, bucket: staging.worker.bucket },
-  };
-  const store = Object.hasOwn(known, name) ? known[name] : undefined;
-  if (store !== undefined) return store;
-  throw new UserError(
-    'CROSSFADE_LOCATION_UNKNOWN',
-    `there is no store ${JSON.stringify(name)}; there are: ${Object.keys(known).toSorted().join(', ')}`,
-    `add it to transfer.stores of the config, or ${LOCATION_FORMS}`,
-  );
-}
-
-/** What the environment says of a bucket, by the names that AWS's own tools read. */
-function storeOf(location: Exclude<Location, { kind: 'named' }>, env: Env): StoreConfig {
-  if (location.kind === 'folder') return location;
-  const region = env['AWS_REGION'] ?? env['AWS_DEFAULT_REGION'] ?? '';
-  const named = env['AWS_ENDPOINT_URL_S3'] ?? env['AWS_ENDPOINT_URL'];
-  const accessKeyId = env['AWS_ACCESS_KEY_ID'] ?? '';
-  const secretAccessKey = env['AWS_SECRET_ACCESS_KEY'] ?? '';
-  const unset = Object.entries({
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_REGION: region,
-  })
-    .filter(([, value]) => value === '')
-    .map(([variable]) => variable);
-  if (unset.length > 0)
-    throw new UserError(
-      'CROSSFADE_CREDENTIALS_MISSING',
-      `s3://${location.bucket} needs ${unset.join(', ')}`,
-      'set them in the environment or the file of --env (and AWS_ENDPOINT_URL_S3 for a store that is not AWS), or name a store in transfer.stores of the config',
-    );
-  const endpoint = named ?? `https://s3.${region}.amazonaws.com`;
-  if (!URL.canParse(endpoint) || !/^https?:$/.test(new URL(endpoint).protocol))
-    throw new UserError(
-      'CROSSFADE_ENDPOINT_INVALID',
-      'AWS_ENDPOINT_URL_S3 is no http(s) address',
-      'set it to the address of the store',
-    );
-  return { kind: 's3', endpoint, region, accessKeyId, secretAccessKey, bucket: location.bucket };
 }
 
 interface Opened {

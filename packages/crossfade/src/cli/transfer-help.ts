@@ -5,10 +5,14 @@ crossfade verify TO --manifest FILE
                                 the same against a manifest, without asking the source
 
 FROM and TO are one of
-  legacy, production, staging   the config's stores; legacy-rest is legacy over REST, read only
-  NAME                          a store of transfer.stores in the config
-  s3://BUCKET                   AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3 say which
+  s3://BUCKET                   as AWS's tools read it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
+                                or AWS_PROFILE; AWS_REGION; AWS_ENDPOINT_URL_S3 for a store that is not AWS
+  supabase://BUCKET             over REST, read only: SUPABASE_URL, SUPABASE_SERVICE_ROLE_KEY
   ./folder, /srv/media, file:///srv/media
+  NAME                          CROSSFADE_STORE_NAME=s3://BUCKET, with _ENDPOINT, _REGION, _ACCESS_KEY_ID,
+                                _SECRET_ACCESS_KEY and _SESSION_TOKEN (or _PROFILE) of its own; supabase://BUCKET with
+                                _URL and _KEY; or a folder. Or a store of transfer.stores in the config
+  legacy, production, staging   the config's stores; legacy-rest is legacy over REST, read only
 each with a prefix behind it, as in legacy/users or s3://media/users; prefixes are whole folders of keys.
 Credentials come from the environment, the file of --env or the config, never from the command line.
 

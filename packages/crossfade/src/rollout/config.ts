@@ -14,6 +14,8 @@ const s3 = v.strictObject({
   region: name,
   accessKeyId: secret,
   secretAccessKey: secret,
+  /** Of temporary credentials. */
+  sessionToken: v.optional(secret),
 });
 
 /** A place for objects besides the rollout's own three, for `crossfade copy` and `verify`. */

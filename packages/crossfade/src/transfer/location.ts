@@ -6,7 +6,9 @@ import { refusedByFolders } from './folder-keys.ts';
 export type Location =
   | { readonly kind: 'folder'; readonly path: string }
   | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
-  /** A store that the config names. */
+  /** Read over REST, with a URL and a key. */
+  | { readonly kind: 'supabase'; readonly bucket: string; readonly prefix: string }
+  /** A store that the config or the environment names. */
   | { readonly kind: 'named'; readonly name: string; readonly prefix: string };
 
 /** A location that nobody can mean. `hint` says what can be written. */
@@ -20,7 +22,7 @@ export class LocationError extends Error {
 }
 
 export const LOCATION_FORMS =
-  'write a name of the config (legacy/users), s3://bucket/prefix, a folder (./media, /srv/media) or file:///srv/media';
+  'write s3://bucket/prefix, supabase://bucket/prefix, a folder (./media, /srv/media), file:///srv/media or a name of the config (legacy/users)';
 
 /** Reads a location. Folders are relative to `cwd`. @throws LocationError */
 export function parseLocation(text: string, cwd: string): Location {
@@ -28,17 +30,20 @@ export function parseLocation(text: string, cwd: string): Location {
   if (text.startsWith('file:')) return { kind: 'folder', path: folderOf(text) };
   if (text === '.' || text === '..' || /^\.{1,2}\//.test(text) || isAbsolute(text))
     return { kind: 'folder', path: resolve(cwd, text) };
-  if (text.startsWith('s3://')) {
-    const [bucket = '', ...rest] = text.slice('s3://'.length).split('/');
+  const [, kind, below] = /^(s3|supabase):\/\/(.*)$/s.exec(text) ?? [];
+  if ((kind === 's3' || kind === 'supabase') && below !== undefined) {
+    const [bucket = '', ...path] = below.split('/');
     // A key in the address is a common slip; what stands there would be printed in logs and histories.
     if (bucket.includes('@'))
       throw new LocationError(
         'credentials do not belong in an address',
-        'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a store in transfer.stores of the config',
+        kind === 's3'
+          ? 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a store: crossfade copy --help'
+          : 'set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY, or name a store: crossfade copy --help',
       );
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$/.test(bucket))
+    if (!BUCKET_NAME[kind].test(bucket))
       throw new LocationError(`${JSON.stringify(bucket)} is no name of a bucket`, LOCATION_FORMS);
-    return { kind: 's3', bucket, prefix: asPrefix(rest.join('/')) };
+    return { kind, bucket, prefix: asPrefix(path.join('/')) };
   }
   const scheme = /^([a-z0-9+.-]+):\/\//i.exec(text)?.[1];
   if (scheme !== undefined) throw new LocationError(`there are no ${scheme}:// locations`, LOCATION_FORMS);
@@ -47,6 +52,12 @@ export function parseLocation(text: string, cwd: string): Location {
     throw new LocationError(`${JSON.stringify(text)} is no location`, LOCATION_FORMS);
   return { kind: 'named', name, prefix: asPrefix(rest.join('/')) };
 }
+
+/** Supabase takes more in a bucket's name than S3 does, blanks among it. */
+const BUCKET_NAME = {
+  s3: /^[A-Za-z0-9][A-Za-z0-9._-]{1,62}$/,
+  supabase: /^[A-Za-z0-9_!.*'() &$=@;:+,?-]{1,100}$/,
+} as const;
 
 function folderOf(text: string): string {
   try {
