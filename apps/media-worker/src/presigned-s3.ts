@@ -1,5 +1,7 @@
 import { AwsV4Signer } from 'aws4fetch';
+import { attachmentNamed } from './content-disposition.ts';
 import type { Env } from './env.ts';
+import { encodeStrictly } from './percent-encoding.ts';
 
 /**
  * A link that leads to the bucket itself, past the Worker: bytes cost it nothing then, and it sees none of them.
@@ -11,13 +13,11 @@ export async function presign(
   now = Date.now(),
 ): Promise<{ url: string; expiresAt: string }> {
   const seconds = Number(env.SIGNED_URL_SECONDS);
-  const url = new URL(`${env.R2_S3_URL}/${request.key.split('/').map(encodeURIComponent).join('/')}`);
+  // As it is signed, so that it makes no difference whether the other side encodes the path anew or takes it as it came.
+  const url = new URL(`${env.R2_S3_URL}/${request.key.split('/').map(encodeStrictly).join('/')}`);
   url.searchParams.set('X-Amz-Expires', String(seconds));
   if (request.downloadAs !== undefined)
-    url.searchParams.set(
-      'response-content-disposition',
-      `attachment; filename*=UTF-8''${encodeURIComponent(request.downloadAs)}`,
-    );
+    url.searchParams.set('response-content-disposition', attachmentNamed(request.downloadAs));
   const headers: Record<string, string> = {};
   if (request.contentType !== undefined) headers['content-type'] = request.contentType;
   if (request.sizeBytes !== undefined) headers['content-length'] = String(request.sizeBytes);

@@ -2,6 +2,7 @@ import { ApiError } from './api-error.ts';
 import { parseRanges, singleRange, type ByteRange } from './byte-range.ts';
 import { cacheControl, etagFor } from './cache-policy.ts';
 import { isConditional, judgePreconditions, rangeStillFits } from './conditional.ts';
+import { attachmentNamed } from './content-disposition.ts';
 import { streamOf, type OpenMedia, type Wanted } from './media-store.ts';
 
 /** What a GET or HEAD asks for, as far as its headers tell. They are read once: each look into them has its price. */
@@ -50,8 +51,7 @@ export async function serveMedia(
   headers['content-type'] = media.contentType;
   // What users upload must never run as a page of the media domain.
   headers['x-content-type-options'] = 'nosniff';
-  if (options.downloadAs !== undefined)
-    headers['content-disposition'] = `attachment; filename*=UTF-8''${encodeURIComponent(options.downloadAs)}`;
+  if (options.downloadAs !== undefined) headers['content-disposition'] = attachmentNamed(options.downloadAs);
   const fits = !asked.conditional || rangeStillFits(request.headers, etag, media.modified);
   const ranges = asked.range === null || !fits ? null : parseRanges(asked.range, media.size);
   if (ranges !== null && ranges.length > 1) return severalParts(media, ranges, headers);
