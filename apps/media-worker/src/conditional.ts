@@ -1,3 +1,5 @@
+import { parseHttpDate } from './http-date.ts';
+
 /** RFC 9110 §13.1: what makes an answer depend on the object's state. */
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
@@ -12,10 +14,26 @@ function weaklyEqual(a: string, b: string): boolean {
 const inList = (header: string, etag: string): boolean =>
   header.trim() === '*' || header.split(',').some((one) => weaklyEqual(one.trim(), etag));
 
-/** Whole seconds, as HTTP dates have them; `null` when the header is no date. */
-function seconds(header: string): number | null {
-  const ms = Date.parse(header);
-  return Number.isNaN(ms) ? null : Math.floor(ms / 1000);
+/** The header's date in whole seconds; `null` when it is absent or no HTTP-date, and so to be ignored (RFC 9110 §13.1.3). */
+function dateOf(headers: Headers, name: string): number | null {
+  const text = headers.get(name);
+  return text === null ? null : parseHttpDate(text);
+}
+
+/**
+ * How long an object that may be overwritten has to have been there before its date tells it from every other version,
+ * ms from the beginning of that second: the second itself, in which it may be written again, and one for the difference
+ * between the bucket's clock and ours.
+ */
+const DATE_SETTLES_MS = 2000;
+
+/**
+ * Whether the date is a strong validator (RFC 9110 §8.8.2.2). In its own second it is none: the next version may have the
+ * same. So it is not told to anybody until that second is over, and whoever knows it has seen the last version of it.
+ */
+export function isDateStrong(etag: string, modified: Date, now = Date.now()): boolean {
+  const immutable = !etag.startsWith('W/');
+  return immutable || now - Math.floor(modified.getTime() / 1000) * 1000 >= DATE_SETTLES_MS;
 }
 
 export type Precondition = 'go on' | 'not modified' | 'failed';
@@ -30,19 +48,19 @@ export function judgePreconditions(headers: Headers, etag: string, modified: Dat
       ifMatch.trim() === '*' || (!etag.startsWith('W/') && ifMatch.split(',').some((one) => one.trim() === etag));
     if (!strong) return 'failed';
   } else {
-    const since = seconds(headers.get('if-unmodified-since') ?? '');
+    const since = dateOf(headers, 'if-unmodified-since');
     if (since !== null && modifiedSeconds > since) return 'failed';
   }
   const ifNoneMatch = headers.get('if-none-match');
   if (ifNoneMatch !== null) return inList(ifNoneMatch, etag) ? 'not modified' : 'go on';
-  const since = seconds(headers.get('if-modified-since') ?? '');
+  const since = dateOf(headers, 'if-modified-since');
   return since !== null && modifiedSeconds <= since ? 'not modified' : 'go on';
 }
 
-/** Whether a `Range` may be honoured: no `If-Range`, or one that names exactly this representation. */
-export function rangeStillFits(headers: Headers, etag: string, modified: Date): boolean {
+/** Whether a `Range` may be honoured: no `If-Range`, or one that names exactly this representation (RFC 9110 §13.1.5). */
+export function rangeStillFits(headers: Headers, etag: string, modified: Date, now = Date.now()): boolean {
   const ifRange = headers.get('if-range');
   if (ifRange === null) return true;
   if (ifRange.startsWith('"') || ifRange.startsWith('W/')) return !etag.startsWith('W/') && ifRange === etag;
-  return seconds(ifRange) === Math.floor(modified.getTime() / 1000);
+  return isDateStrong(etag, modified, now) && parseHttpDate(ifRange, now) === Math.floor(modified.getTime() / 1000);
 }

@@ -1,7 +1,7 @@
 import { ApiError } from './api-error.ts';
 import { parseRanges, singleRange, type ByteRange } from './byte-range.ts';
 import { cacheControl, etagFor } from './cache-policy.ts';
-import { isConditional, judgePreconditions, rangeStillFits } from './conditional.ts';
+import { isConditional, isDateStrong, judgePreconditions, rangeStillFits } from './conditional.ts';
 import { attachmentNamed } from './content-disposition.ts';
 import { streamOf, type OpenMedia, type Wanted } from './media-store.ts';
 
@@ -36,11 +36,11 @@ export async function serveMedia(
   const headers: Record<string, string> = {
     ...options.headers,
     etag,
-    'last-modified': media.modified.toUTCString(),
     'cache-control': cacheControl(key),
     'accept-ranges': 'bytes',
     'x-audafact-source': media.source,
   };
+  if (isDateStrong(etag, media.modified)) headers['last-modified'] = media.modified.toUTCString();
   const precondition = asked.conditional ? judgePreconditions(request.headers, etag, media.modified) : 'go on';
   if (precondition === 'not modified') return new Response(null, { status: 304, headers });
   if (precondition === 'failed')

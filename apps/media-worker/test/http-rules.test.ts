@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { deployWorker, type DeployedWorker } from './deployed-worker.ts';
 
 /*
@@ -22,12 +22,15 @@ beforeAll(async () => {
   const own = await worker.upload(worker.users.pro, bytes);
   await worker.putLegacy('library/originals/one.wav', bytes);
   const learn = async (name: string, url: string): Promise<void> => {
-    const head = await ask(name, url, { method: 'HEAD' });
-    places.set(name, {
-      url,
-      etag: head.headers.get('etag') ?? '',
-      modified: head.headers.get('last-modified') ?? '',
-    });
+    // A file that may be overwritten tells its date once the second in which it was written is over.
+    const head = await vi.waitUntil(
+      async () => {
+        const answer = await ask(name, url, { method: 'HEAD' });
+        return answer.headers.has('last-modified') ? answer.headers : null;
+      },
+      { timeout: 5000 },
+    );
+    places.set(name, { url, etag: head.get('etag') ?? '', modified: head.get('last-modified') ?? '' });
   };
   await learn('library', await worker.sign(worker.users.pro, 'library/originals/one.wav'));
   await learn('own', await worker.sign(worker.users.pro, own));
@@ -109,6 +112,18 @@ const ROWS: readonly Row[] = [
   },
   { rule: '§13.1.3 If-Modified-Since of long ago', headers: { 'if-modified-since': PAST }, status: 200 },
   { rule: '§13.1.3 a date that is none is ignored', headers: { 'if-modified-since': 'yesterday' }, status: 200 },
+  {
+    rule: '§13.1.3 and so is what looks like one',
+    headers: { 'if-modified-since': '2030', 'if-unmodified-since': '0' },
+    status: 200,
+    choice: true,
+  },
+  {
+    rule: '§13.1.5 If-Range of a date in another form is the whole',
+    headers: { range: 'bytes=0-9', 'if-range': '2030-01-01T00:00:00Z' },
+    status: 200,
+    choice: true,
+  },
   {
     rule: '§13.1.3 If-None-Match goes before If-Modified-Since',
     headers: { 'if-none-match': '"x"', 'if-modified-since': FUTURE },
@@ -255,6 +270,44 @@ describe('RFC 9110 §14.6: several ranges', () => {
       ['bytes 995-999/1000', cut(995, 1000)],
     ]);
     expect(body.toString('latin1').endsWith(`--${boundary}--\r\n`)).toBe(true);
+  });
+});
+
+describe('RFC 9110 §8.8.2.2: a date in its own second', () => {
+  const PUTS = ['the version from before', 'the version of after '].map((text) => new TextEncoder().encode(text));
+
+  /** Two versions within one second, and what a reader was told between the two. */
+  async function overwriteWithinASecond(key: string, url: string): Promise<{ told: string | null; second: number }> {
+    const [before, after] = PUTS;
+    if (before === undefined || after === undefined) throw new Error('two versions');
+    for (let tries = 0; tries < 20; tries++) {
+      // Early in a second, so that both writes fit into it.
+      const begun = await vi.waitUntil(() => (Date.now() % 1000 < 200 ? Date.now() : null), { interval: 20 });
+      await worker.putR2(key, before);
+      const read = await worker.ask(url);
+      await read.arrayBuffer();
+      await worker.putR2(key, after);
+      const second = Math.floor(begun / 1000);
+      if (Math.floor(Date.now() / 1000) === second) return { told: read.headers.get('last-modified'), second };
+    }
+    throw new Error('no two writes within one second');
+  }
+
+  it('is told to nobody and holds for no range, so that no reader joins two versions', async () => {
+    const key = `users/${worker.users.pro}/uploads/twice.wav`;
+    const url = await worker.sign(worker.users.pro, key);
+    const { told, second } = await overwriteWithinASecond(key, url);
+    expect(told).toBeNull();
+    const rest = (date: string): Promise<Response> =>
+      worker.ask(url, { headers: { range: 'bytes=5-', 'if-range': date } });
+    const guessed = await rest(new Date(second * 1000).toUTCString());
+    expect([guessed.status, await guessed.text()]).toEqual([200, 'the version of after ']);
+    // Whoever is told the date later has seen the last version of that second.
+    const settled = await vi.waitUntil(async () => (await worker.ask(url)).headers.get('last-modified'), {
+      timeout: 5000,
+    });
+    const joined = await rest(settled);
+    expect([joined.status, await joined.text()]).toEqual([206, 'the version of after '.slice(5)]);
   });
 });
 
