@@ -3,7 +3,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ObjectHead } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
-import { OWN_FOLDER } from './folder-keys.ts';
+import { isOwn } from './folder-keys.ts';
 import { compareKeys } from './key-range.ts';
 
 /** Files that are looked at together. */
@@ -82,7 +82,7 @@ async function entriesOf({ root, onSkipped }: FolderListing, below: string): Pro
   for (const one of found) {
     const name = one.name.toString('utf8');
     const key = `${below}${name}`;
-    if (below === '' && name.toLowerCase() === OWN_FOLDER) continue;
+    if (isOwn(name)) continue;
     if (!Buffer.from(name).equals(one.name)) onSkipped(key, 'the file name is no UTF-8, which a key has to be');
     else if (one.isDirectory()) entries.push({ key: `${key}/`, folder: true });
     else if (one.isFile()) entries.push({ key, folder: false });

@@ -94,7 +94,8 @@ describe('a folder as an object store', () => {
     expect(await store.head('track.mp3')).toMatchObject({ meta: { contentType: 'audio/mpeg', cacheControl: null } });
     expect(await store.head('unknown')).toMatchObject({ meta: { contentType: null } });
     await put('other.mp3', 'x', metaOf({ contentType: 'audio/mpeg' }));
-    expect(await readdir(join(root, '.crossfade'))).toEqual(['unfinished']);
+    expect(await readdir(join(root, '.crossfade'))).toEqual(['meta', 'unfinished']);
+    expect(await readdir(join(root, '.crossfade/meta'))).toEqual([]);
   });
 
   it('keeps objects of no bytes, and folder markers, which a plain folder is not', async () => {

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { OWN_FOLDER, refusedByFolders } from './folder-keys.ts';
 import { headOf, isGone, listFolder } from './folder-listing.ts';
-import { createFolderMetadata } from './folder-metadata.ts';
+import { createFolderMetadata, type FolderMetadata } from './folder-metadata.ts';
 import { keptMeta, keptTime } from './kept-meta.ts';
 
 export interface FolderStoreOptions {
@@ -23,7 +23,8 @@ export interface FolderStoreOptions {
 const REMEMBERED = 10_000;
 
 /**
- * A folder on this machine as an object store. Nothing outside of it is read or written: links are not followed.
+ * A folder on this machine as an object store. Nothing outside of it is written, and nothing read there but metadata
+ * that a copy into a folder above has kept: links are not followed.
  * Files are written beside and renamed into place. `refusedByFolders` tells which keys it cannot hold.
  */
 export function createFolderStore(options: FolderStoreOptions): ObjectStore {
@@ -31,7 +32,9 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
   let root = options.path;
   let rooted = false;
   const room = (): string => join(root, OWN_FOLDER);
-  const metadata = () => createFolderMetadata(room());
+  let kept: FolderMetadata | null = null;
+  /** Once the root is resolved. */
+  const metadata = (): FolderMetadata => (kept ??= createFolderMetadata(root));
   /** Folders below the root that are known to be no links. */
   const inside = new Set<string>();
   /** Writes under way, by their path in lower case: two that differ only in case must see each other. */
@@ -41,6 +44,13 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
     if (rooted) return;
     root = await realpath(options.path);
     rooted = true;
+  }
+
+  /** What is not yet whole, and metadata, must not go where a link leads. */
+  async function demandRoom(): Promise<void> {
+    await mkdir(room(), { recursive: true });
+    if (!(await lstat(room())).isDirectory())
+      throw new Error(`${room()} is a link: remove it, or copy to another folder`);
   }
 
   /** Whether the folder of this path lies in the root by its real path; one that is not there yet does. */
@@ -184,6 +194,7 @@ export function createFolderStore(options: FolderStoreOptions): ObjectStore {
       if (refused !== null) throw new Error(refused);
       if (!rooted) await mkdir(options.path, { recursive: true });
       await resolveRoot();
+      await demandRoom();
       const place = join(root, key).normalize('NFC').toLowerCase();
       const before = underWay.get(place) ?? Promise.resolve();
       const put = before.then(() => (key.endsWith('/') ? putMarker(key, size, meta) : putFile(key, body, size, meta)));
