@@ -77,6 +77,7 @@ describe('the alerts', () => {
       lowSuccessRate: true,
       highResponseTime: false,
       mirrorLag: false,
+      legacyRefuses: false,
       highCostRate: false,
     });
     const second = openAlertBook(context);

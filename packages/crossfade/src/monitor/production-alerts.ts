@@ -23,6 +23,7 @@ export function productionAlerts(events: readonly JournalEvent[]): ProductionAle
       highCostRate: firing('highCostRate'),
       lowSuccessRate: firing('lowSuccessRate'),
       mirrorLag: firing('mirrorLag'),
+      legacyRefuses: firing('legacyRefuses'),
     },
     info: {
       highUsage: firing('highUsage'),

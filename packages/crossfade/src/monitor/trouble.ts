@@ -13,6 +13,7 @@ export const ALERTS = {
   highResponseTime: 'warning',
   lowSuccessRate: 'warning',
   mirrorLag: 'warning',
+  legacyRefuses: 'warning',
   // What never rolls back (`ROLLS_BACK` leaves it out).
   quotaExceeded: 'critical',
   highCostRate: 'warning',

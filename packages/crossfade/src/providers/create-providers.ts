@@ -10,6 +10,7 @@ import { createDatabaseProvider } from './postgres/database-provider.ts';
 import { createPublishCommand } from './frontend/publish-command.ts';
 import type { AudienceProvider, Notifier, PlatformClock, Providers } from './providers.ts';
 import { createObjectStore } from './s3/object-store.ts';
+import { refusedByStorage } from './supabase/storage-keys.ts';
 import { createSupabaseProvider } from './supabase/supabase-provider.ts';
 
 /** Every provider of one config; `close` ends their connections. */
@@ -37,12 +38,15 @@ export function createProviders(
   const stores = {
     staging: r2(staging.worker.bucket),
     production: r2(production.worker.bucket),
-    legacy: createObjectStore({
-      label: `supabase:${production.supabase.bucket}`,
-      ...production.supabase.s3,
-      bucket: production.supabase.bucket,
-      ...limits,
-    }),
+    legacy: {
+      ...createObjectStore({
+        label: `supabase:${production.supabase.bucket}`,
+        ...production.supabase.s3,
+        bucket: production.supabase.bucket,
+        ...limits,
+      }),
+      refuses: refusedByStorage,
+    },
   };
   const backup = config.backup === undefined ? null : r2(config.backup.bucket);
   return {

@@ -147,3 +147,21 @@ export function isThrottled(error: unknown): boolean {
 export function isPreconditionFailed(error: unknown): boolean {
   return error instanceof ProviderError && error.status === 412;
 }
+
+/**
+ * How a store refuses an object for what it is: the S3 API's error codes, and two of Supabase Storage's (seen on
+ * supabase/storage 1.11.2).
+ */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'EntityTooLarge',
+  'KeyTooLongError',
+  'MetadataTooLarge',
+  'InvalidMimeType',
+  'InvalidKey',
+]);
+
+/** Whether a store refuses an object's size, type, key or metadata: the same object will be refused again. */
+export function isRefusedForGood(error: unknown): boolean {
+  if (!(error instanceof ProviderError)) return false;
+  return error.status === 413 || error.status === 415 || (error.code !== null && REFUSALS.has(error.code));
+}

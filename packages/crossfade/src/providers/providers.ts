@@ -286,6 +286,8 @@ export interface ObjectStore extends Partial<StoreAbilities> {
     md5?: string,
   ): Promise<{ etag: string }>;
   delete(key: string): Promise<void>;
+  /** Why the store can hold nothing under that key, in words for a person; `null` when it can. Absent: it takes any. */
+  refuses?(key: string): string | null;
   /** Where a store names no MD5 in its ETags and can compute it without sending the bytes, as a local folder can. */
   md5?(key: string): Promise<string | null>;
 }

@@ -82,6 +82,8 @@ export type JournalEntry =
         deleted: number;
         kept: number;
         unproven: number;
+        /** Objects that legacy refuses for what they are; absent in journals from before they were counted. */
+        refused?: number;
         waiting: number;
         malformed: number;
         failing: number;
@@ -90,7 +92,15 @@ export type JournalEntry =
   /** A rollback has drained the mirror's queue and compared both sides. */
   | {
       kind: 'mirror.rested';
-      data: { copied: number; deleted: number; kept: number; unproven: number; lagSeconds: number };
+      data: {
+        copied: number;
+        deleted: number;
+        kept: number;
+        unproven: number;
+        /** Objects that stay in R2 alone, since legacy refuses them for what they are. */
+        refused?: number;
+        lagSeconds: number;
+      };
     }
   | {
       kind: 'traffic.counted';

@@ -41,7 +41,7 @@ export interface ProductionAlerts {
   critical: Firing<
     'workerDown' | 'highErrorRate' | 'quotaExceeded' | 'wrongBytes' | 'foreignObject' | 'noData' | 'tooSlow'
   >;
-  warning: Firing<'highResponseTime' | 'highCostRate' | 'lowSuccessRate' | 'mirrorLag'>;
+  warning: Firing<'highResponseTime' | 'highCostRate' | 'lowSuccessRate' | 'mirrorLag' | 'legacyRefuses'>;
   info: Firing<'highUsage' | 'newUserSignup' | 'largeUpload'>;
 }
 

@@ -1,6 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { refusedByFolders } from './folder-keys.ts';
+import { refusedByStorage } from '../providers/supabase/storage-keys.ts';
 
 /** Where objects lie, as somebody writes it at the command line. A prefix ends in a slash, or is empty. */
 export type Location =
@@ -85,16 +86,13 @@ export function overlap(a: Place, b: Place): boolean {
   return a.root === b.root && (a.path.startsWith(b.path) || b.path.startsWith(a.path));
 }
 
-/** What Supabase Storage takes as a key; it refuses all others. */
-const SUPABASE_KEY = /^[A-Za-z0-9_/!.*'() &$=@;:+,?-]+$/;
+/** Bytes. */
 const LONGEST_KEY = 1024;
 
 /** Why a store of that kind cannot hold a key, in words for a report; `null` when it can. */
 export function refusedBy(kind: 'folder' | 's3' | 'supabase', key: string): string | null {
   if (kind === 'folder') return refusedByFolders(key);
+  if (kind === 'supabase') return refusedByStorage(key);
   const bytes = Buffer.byteLength(key);
-  if (bytes > LONGEST_KEY) return `a key takes ${LONGEST_KEY} bytes, this one has ${bytes}`;
-  if (kind === 's3' || SUPABASE_KEY.test(key)) return null;
-  const strange = [...key].find((character) => !SUPABASE_KEY.test(character)) ?? '';
-  return `Supabase Storage takes no ${JSON.stringify(strange)} in a key`;
+  return bytes > LONGEST_KEY ? `a key takes ${LONGEST_KEY} bytes, this one has ${bytes}` : null;
 }

@@ -175,3 +175,16 @@ it('where nobody outside kept count, the deletes that the mirror could not prove
     sinceSwitch: null,
   });
 });
+
+it('where nobody outside kept count, what legacy refused is lost for certain', async () => {
+  const { context } = leftBehind(() => [], []);
+  const rested = { copied: 0, deleted: 0, kept: 0, unproven: 0, refused: 2, lagSeconds: 0 };
+  const history = [
+    { seq: 1, kind: 'rollback.decided', data: {} },
+    { seq: 2, kind: 'mirror.rested', data: rested },
+  ];
+  const providers = { ...context.providers, audience: null };
+  // The check asks the journal for nothing else.
+  const asked = { ...context, providers, history: async () => history } as unknown as RolloutContext;
+  expect(await countLost(asked, '')).toMatchObject({ lostUploads: 2, lostDeletes: 0 });
+});

@@ -15,6 +15,7 @@ import {
 import { walkRollout, type Walk } from '../../engine/walk.ts';
 import { createProviders } from '../../providers/create-providers.ts';
 import { createDnsProvider } from '../../providers/dns/dns-provider.ts';
+import { ProviderError } from '../../providers/provider-error.ts';
 import type { Providers } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import type { Check } from '../../rollout/plan.ts';
@@ -206,6 +207,69 @@ describe('the mirror beside the phases', () => {
   });
 });
 
+/** Legacy refuses what is larger, as Supabase Storage does (413, seen on supabase/storage 1.11.2). */
+function limitLegacy({ legacyStore }: Providers, bytes: number): string[] {
+  const refused: string[] = [];
+  const { put } = legacyStore;
+  legacyStore.put = async (...args) => {
+    if (args[2] <= bytes) return put(...args);
+    refused.push(args[0]);
+    const message = 'The object exceeded the maximum allowed size';
+    throw new ProviderError('supabase', `PUT ${args[0]}`, { status: 413, code: 'EntityTooLarge', message });
+  };
+  return refused;
+}
+
+const notesOf = ({ events }: SmallJournal): string[] =>
+  events.flatMap((one) => (one.kind === 'note' && one.subject === 'mirror' ? [one.data.text] : []));
+
+describe('uploads that legacy refuses for what they are', () => {
+  it('are named once each, alert once in all, and keep nothing else from its way', async () => {
+    const world = await production();
+    const mirror = createMirrorService();
+    const refused = limitLegacy(world.providers, 20);
+    const outcome = await world.walk(
+      async () => {
+        await world.put('uploads/large.wav', 'x'.repeat(21));
+        // A key that Supabase Storage takes from nobody; its event is lost.
+        await world.put('uploads/ü.wav', 'fits', false);
+        await world.put('uploads/fits.wav', 'fits');
+        await eventually(() => world.inLegacy('uploads/fits.wav'), 'fits');
+        await eventually(async () => notesOf(world.journal).length, 2);
+        await eventually(() => world.cloud.eventsWaiting(), 0);
+      },
+      false,
+      { mirror },
+    );
+    await mirror.stop();
+    expect(outcome).toBe('completed');
+    expect(refused).toEqual(['uploads/large.wav']);
+    expect(notesOf(world.journal).toSorted()).toEqual([
+      expect.stringMatching(/refuses uploads\/large\.wav, which stays in R2 alone.*413.*maximum allowed size/),
+      expect.stringMatching(/refuses uploads\/ü\.wav, .*takes no "ü" in a key/),
+    ]);
+    const alerts = world.journal.events.filter((one) => one.kind === 'alert.fired');
+    expect(alerts.map((one) => one.data)).toMatchObject([{ rule: 'legacyRefuses', severity: 'warning' }]);
+    const told = world.journal.events.findLast((one) => one.kind === 'mirror.progressed');
+    expect(told?.data).toMatchObject({ lagSeconds: 0, refused: 2, failing: 0 });
+  });
+
+  it('do not keep a rollback from its end, which names them and counts them as lost', async () => {
+    const world = await production();
+    limitLegacy(world.providers, 20);
+    const outcome = await world.walk(async () => {
+      await world.put('uploads/large.wav', 'x'.repeat(21));
+      await world.put('uploads/fits.wav', 'fits');
+    }, true);
+    expect(outcome).toBe('rolled-back');
+    expect(await world.inLegacy('uploads/fits.wav')).toBe('fits');
+    const rested = world.journal.events.find((one) => one.kind === 'mirror.rested');
+    expect(rested?.data).toMatchObject({ copied: 1, refused: 1 });
+    const text = JSON.stringify(world.journal.events.filter((one) => one.subject === 'rollback.mirror'));
+    expect(text).toContain('legacy refuses 1 more, which stay in R2 alone: uploads/large.wav');
+  });
+});
+
 describe('a rollback', () => {
   it('drains the queue and sweeps, and records what came of it, also where the mirror never ran before', async () => {
     const world = await production();
@@ -224,7 +288,7 @@ describe('a rollback', () => {
       'uploads/untold.wav',
     ]);
     const rested = world.journal.events.find((one) => one.kind === 'mirror.rested');
-    expect(rested?.data).toEqual({ copied: 2, deleted: 2, kept: 0, unproven: 0, lagSeconds: 0 });
+    expect(rested?.data).toEqual({ copied: 2, deleted: 2, kept: 0, unproven: 0, refused: 0, lagSeconds: 0 });
     const kept = world.journal.events.filter((one) => one.kind === 'note' && one.subject === 'mirror');
     expect(kept.map((one) => one.data)).toMatchObject([{ text: expect.stringContaining('is no event (id: ') }]);
   });

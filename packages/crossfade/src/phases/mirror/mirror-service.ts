@@ -38,6 +38,7 @@ export function createMirrorService(options: Pick<OpenMirrorOptions, 'onEvent'> 
         const batch = await mirror.applyBatch().catch(() => null);
         sweeps.beginWhenDue();
         judgeLag(alerts, mirror.state(), maxLagSeconds);
+        judgeRefused(alerts, mirror.state());
         await tell(false);
         if (batch === null || batch.acked === 0 || batch.backlog <= batch.acked) await pause(pollMs, stop);
       }
@@ -122,13 +123,28 @@ function judgeLag(alerts: AlertBook, { lagSeconds, waiting, failing, error }: Mi
   alerts.fire('mirrorLag', trouble, 'Uploads are safe in R2; a rollback would take longer.');
 }
 
+/** One alert for all that legacy refuses: the journal names each of them. */
+function judgeRefused(alerts: AlertBook, { refused }: MirrorState): void {
+  if (refused.length === 0) {
+    alerts.resolve('legacyRefuses', { refused: 0 });
+    return;
+  }
+  const trouble = {
+    measure: 'objects in R2 that the old store refuses for their key, size, type or metadata',
+    measured: toJson({ refused: refused.length, first: refused.slice(0, 5) }),
+    expected: { refused: 0 },
+    since: new Date().toISOString(),
+  };
+  alerts.fire('legacyRefuses', trouble, 'They are safe in R2; a rollback would lose them.');
+}
+
 /** Records what has changed, seldom enough. */
 function createTeller(context: RolloutContext, mirror: Mirror): (last: boolean) => Promise<void> {
   let toldAt = -Infinity;
   let told: object | null = null;
   return async (last) => {
-    const { error: _error, failing, ...counts } = mirror.state();
-    const data = { ...counts, failing: failing.length };
+    const { error: _error, failing, refused, ...counts } = mirror.state();
+    const data = { ...counts, refused: refused.length, failing: failing.length };
     if ((!last && performance.now() - toldAt < TELL_EVERY_MS) || isDeepStrictEqual(data, told)) return;
     toldAt = performance.now();
     await context.record({ kind: 'mirror.progressed', data, subject: 'mirror' });

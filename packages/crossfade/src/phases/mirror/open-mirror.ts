@@ -32,6 +32,7 @@ export async function openMirror(
   const seen = await openEvidence(context);
   const malformedFile = await context.placeFor(MALFORMED);
   let switchedAt: number | null = null;
+  let told: Promise<unknown> = Promise.resolve();
   const mirror = createMirror({
     queue: eventQueue(context),
     seen,
@@ -43,12 +44,26 @@ export async function openMirror(
       const text = `message ${id} of the media events is no event (${reason}): kept in ${MALFORMED}`;
       await context.record({ kind: 'note', data: { text }, subject: 'mirror', key: `mirror/malformed/${id}` });
     },
+    onRefused({ key, reason }) {
+      const text = `${providers.legacyStore.label} refuses ${key}, which stays in R2 alone: a rollback would lose it (${reason})`;
+      told = told.then(() =>
+        context.record({ kind: 'note', data: { text }, subject: 'mirror', key: `mirror/refused/${key}` }),
+      );
+      // What the journal answered is thrown when the mirror is closed.
+      told.catch(() => {});
+    },
     async stores() {
       switchedAt ??= await switchTime(context);
       return { r2: providers.r2.production, legacy: providers.legacyStore, switchedAt, settled, signal };
     },
   });
-  return { ...mirror, close: () => seen.close() };
+  return {
+    ...mirror,
+    async close() {
+      await seen.close();
+      await told;
+    },
+  };
 }
 
 /** What this rollout has seen of keys: the mirror's events, and the manifests of the copy. */

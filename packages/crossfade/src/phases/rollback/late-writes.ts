@@ -27,14 +27,19 @@ export function lateWritesBack(): RollbackStep {
       await waitForLateWrites(context);
       return withLateMirror(context, async (mirror) => {
         await mirror.drain(drainPatienceMs(context));
-        const { copied, deleted, failing } = mirror.state();
+        const { copied, deleted, refused, failing } = mirror.state();
         expectNoneFailing(failing);
         const rested = mirrorRested(await context.history());
-        if (rested !== null && copied + deleted > 0) {
-          const data = { ...rested, copied: rested.copied + copied, deleted: rested.deleted + deleted };
+        if (rested !== null && copied + deleted + refused.length > 0) {
+          const data = {
+            ...rested,
+            copied: rested.copied + copied,
+            deleted: rested.deleted + deleted,
+            refused: (rested.refused ?? 0) + refused.length,
+          };
           await context.record({ kind: 'mirror.rested', data, subject: 'mirror' });
         }
-        return { copied, deleted };
+        return { copied, deleted, refused: refused.length };
       });
     },
     async verify(context) {

@@ -18,13 +18,16 @@ type Counted = Pick<RollbackProof, 'lostUploads' | 'lostOverwrites' | 'lostDelet
 export async function countLost(context: RolloutContext, troubleSince: string): Promise<Counted> {
   const { audience, legacyStore, r2 } = context.providers;
   const compared = await compareWrites(context, { holds: legacyStore, also: [r2.production] });
-  if (compared === null || audience === null)
+  if (compared === null || audience === null) {
+    const rested = mirrorRested(await context.history());
     return {
-      lostUploads: null,
+      // What legacy refused is lost for certain; whether anything else is, nobody counted.
+      lostUploads: rested?.refused === undefined || rested.refused === 0 ? null : rested.refused,
       lostOverwrites: null,
-      lostDeletes: mirrorRested(await context.history())?.unproven ?? null,
+      lostDeletes: rested?.unproven ?? null,
       sinceSwitch: null,
     };
+  }
   const sinceSwitch = await writesBefore(audience, troubleSince);
   await context.keep('rollback/lost-writes.json', JSON.stringify({ ...compared, sinceSwitch }, null, 2));
   if (compared.lost.length > 0) {

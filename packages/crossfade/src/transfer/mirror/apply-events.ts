@@ -4,7 +4,7 @@ import { eachAtOnce } from '../each-at-once.ts';
 import type { KeyTurns } from './key-turns.ts';
 import { readMediaEvent, type MediaEvent } from './media-event.ts';
 import { evidenceOfEvents, type SeenEvents } from './seen-events.ts';
-import { settleKey, type MirrorStores, type Settled } from './settle-key.ts';
+import { noneSettled, settleKey, type MirrorStores, type Settled } from './settle-key.ts';
 
 /** The queue of media events, as a consumer outside sees it. */
 export interface EventQueue {
@@ -58,7 +58,7 @@ const RETRY_SECONDS = [1, 2, 5, 15];
 export async function applyEvents(options: ApplyOptions): Promise<AppliedBatch> {
   const { queue, stores, seen, turns } = options;
   const { messages, backlog } = await queue.pull();
-  const settled: Record<Settled, number> = { 'in step': 0, copied: 0, deleted: 0, kept: 0, unproven: 0 };
+  const settled = noneSettled();
   const done: QueueMessage[] = [];
   const failed: (AppliedBatch['failed'][number] & { readonly message: QueueMessage })[] = [];
   const byKey = new Map<string, Received[]>();

@@ -1,4 +1,5 @@
 import type { AppliedBatch } from './apply-events.ts';
+import type { Refusal, Refusals } from './refusals.ts';
 import type { SweepResult } from './sweep.ts';
 
 /** What the mirror has done in this process, and how far it is behind. */
@@ -13,6 +14,8 @@ export interface MirrorState {
   readonly kept: number;
   /** Keys in legacy only of which nothing proves that R2's was deleted, by the last sweep. */
   readonly unproven: number;
+  /** What legacy refuses for what it is: it stays in R2, and a rollback would lose it. */
+  readonly refused: readonly Refusal[];
   /** Messages in the queue. */
   readonly waiting: number;
   /** Messages that were no events; each is kept. */
@@ -34,7 +37,7 @@ export interface MirrorTally {
 const MOST_NAMED = 20;
 
 /** @param startedAt epoch ms: nothing is known of what came before, until the queue was seen empty and a sweep was done */
-export function createMirrorTally(startedAt: number): MirrorTally {
+export function createMirrorTally(startedAt: number, refusals: Pick<Refusals, 'all'>): MirrorTally {
   const counts = { applied: 0, copied: 0, deleted: 0, malformed: 0 };
   /** Message → when it was sent, of those that went back to the queue. */
   const back = new Map<string, { key: string; at: number; reason: string }>();
@@ -86,6 +89,7 @@ export function createMirrorTally(startedAt: number): MirrorTally {
         lagSeconds: Math.round(lagMs(now)) / 1000,
         kept: last.kept.length,
         unproven: last.unproven.length,
+        refused: refusals.all(),
         waiting,
         failing: failing.slice(0, MOST_NAMED),
         error: [...broken.values()].join('; ') || null,

@@ -1,6 +1,7 @@
 import { errorText } from '../../rollout/error-text.ts';
 import { applyEvents, type AppliedBatch, type ApplyOptions } from './apply-events.ts';
 import { createKeyTurns } from './key-turns.ts';
+import { createRefusals, type Refusal } from './refusals.ts';
 import { createMirrorTally, type MirrorState } from './mirror-tally.ts';
 import { sweep, type SweepOptions, type SweepResult } from './sweep.ts';
 
@@ -17,9 +18,13 @@ export interface Mirror {
   state(): MirrorState;
 }
 
+type Stores = Omit<ApplyOptions['stores'], 'refusals'>;
+
 export type MirrorOptions = Omit<ApplyOptions, 'turns' | 'stores' | 'retryAtOnce'> & {
   /** Asked each time: when production began to write to R2 is not known from the start. */
-  readonly stores: () => Promise<ApplyOptions['stores']>;
+  readonly stores: () => Promise<Stores>;
+  /** Told once of each object that legacy refuses for what it is. */
+  readonly onRefused?: ((refusal: Refusal) => void) | undefined;
 };
 
 const DRAIN_PAUSE_MS = 200;
@@ -29,11 +34,13 @@ const DRAIN_FAILURES = 3;
 /** Keeps legacy in step with R2, by events and by sweeps. What both do on one key comes one after the other. */
 export function createMirror(options: MirrorOptions): Mirror {
   const turns = createKeyTurns();
-  const tally = createMirrorTally(Date.now());
+  const refusals = createRefusals(options.onRefused);
+  const tally = createMirrorTally(Date.now(), refusals);
+  const stores = async (): Promise<ApplyOptions['stores']> => ({ ...(await options.stores()), refusals });
 
   async function apply(retryAtOnce: boolean): Promise<AppliedBatch> {
     try {
-      const result = await applyEvents({ ...options, stores: await options.stores(), turns, retryAtOnce });
+      const result = await applyEvents({ ...options, stores: await stores(), turns, retryAtOnce });
       tally.batch(result);
       return result;
     } catch (error) {
@@ -67,7 +74,7 @@ export function createMirror(options: MirrorOptions): Mirror {
     async sweep(how) {
       try {
         const { seen, concurrency } = options;
-        const result = await sweep({ stores: await options.stores(), seen, turns, concurrency, ...how });
+        const result = await sweep({ stores: await stores(), seen, turns, concurrency, ...how });
         tally.swept(result);
         return result;
       } catch (error) {

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MIB, startS3Server, type S3Server } from '../fixtures/s3-server.ts';
+import { createRefusals } from './refusals.ts';
 import { settleKey } from './settle-key.ts';
 
 const { signal } = new AbortController();
@@ -21,6 +22,7 @@ const settle = () =>
       r2: s3.store('r2'),
       legacy: s3.store('legacy', { secretAccessKey: 'another' }),
       switchedAt: 0,
+      refusals: createRefusals(),
       signal,
     },
     'song',

@@ -1,8 +1,11 @@
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/providers.ts';
+import { isRefusedForGood } from '../../providers/provider-error.ts';
+import { errorText } from '../../rollout/error-text.ts';
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
 import { ObjectChanged, sha256Of } from '../object-body.ts';
 import { isMirrored, legacyHas, marking } from './object-marks.ts';
+import type { Refusals } from './refusals.ts';
 
 export interface MirrorStores {
   readonly r2: ObjectStore;
@@ -11,6 +14,8 @@ export interface MirrorStores {
   readonly switchedAt: number | null;
   /** What was in legacy once: what legacy lacks of it was deleted there since. Absent while production alone is written to. */
   readonly settled?: SettledObjects | null;
+  /** What legacy was found to refuse. */
+  readonly refusals: Refusals;
   readonly signal: AbortSignal;
 }
 
@@ -43,12 +48,24 @@ export type Settled =
   /** Legacy has its own: a newer direct upload, or the original of a copy that was made before the switch. */
   | 'kept'
   /** R2 lacks it and nothing proves that it was deleted there. */
-  | 'unproven';
+  | 'unproven'
+  /** Legacy refuses it for what it is: nothing is left to try, and a rollback cannot bring it back. */
+  | 'refused';
 
 type Head = ObjectHead & { readonly meta: ObjectMeta };
 
 /** A key that changed each time that it was looked at so often is left to the event of its latest change. */
 const LOOKS = 6;
+
+/** Nothing is settled yet; `Record` makes every way to end count. */
+export const noneSettled = (): Record<Settled, number> => ({
+  'in step': 0,
+  copied: 0,
+  deleted: 0,
+  kept: 0,
+  unproven: 0,
+  refused: 0,
+});
 
 /**
  * Brings legacy in step with what R2 holds now under one key. What counts is R2's state, not the event that led here,
@@ -57,16 +74,31 @@ const LOOKS = 6;
  * @throws ProviderError, and Error when legacy does not show what was written
  */
 export async function settleKey(stores: MirrorStores, key: string, evidence: KeyEvidence): Promise<Settled> {
+  const settled = await settle(stores, key, evidence);
+  if (settled !== 'refused') stores.refusals.forget(key);
+  return settled;
+}
+
+async function settle(stores: MirrorStores, key: string, evidence: KeyEvidence): Promise<Settled> {
+  const { r2, legacy, refusals } = stores;
+  const unheld = legacy.refuses?.(key) ?? null;
   let done: Settled = 'in step';
   for (let look = 1; look <= LOOKS; look++) {
     stores.signal.throwIfAborted();
-    const [source, target] = await Promise.all([stores.r2.head(key), stores.legacy.head(key)]);
+    // A store that can hold nothing under a key does not answer "not there" for it, but an error.
+    const [source, target] = await Promise.all([r2.head(key), unheld === null ? legacy.head(key) : null]);
+    if (source !== null && unheld !== null) {
+      refusals.note(key, source.etag, unheld);
+      return 'refused';
+    }
     const next =
       source === null
         ? await decideAbsent(stores, target, evidence, done === 'copied')
         : await decidePresent(stores, source, target, evidence);
     if (next === 'copy' && source !== null) {
-      if (await copyBack(stores, source)) done = 'copied';
+      const copied = await copyBack(stores, source);
+      if (copied === 'refused') return copied;
+      if (copied) done = 'copied';
     } else if (next === 'delete') {
       await stores.legacy.delete(key);
       done = 'deleted';
@@ -77,7 +109,7 @@ export async function settleKey(stores: MirrorStores, key: string, evidence: Key
   throw new Error(`${key} changed ${LOOKS} times while it was mirrored`);
 }
 
-type Next = 'copy' | 'delete' | Exclude<Settled, 'copied' | 'deleted'>;
+type Next = 'copy' | 'delete' | Exclude<Settled, 'copied' | 'deleted' | 'refused'>;
 
 /** `justCopied`: R2 had it a moment ago, and legacy's was written from that. */
 async function decideAbsent(
@@ -138,15 +170,22 @@ async function isListed(store: ObjectStore, key: string): Promise<boolean> {
 }
 
 /** Copies and reads back: legacy accepts bytes that do not fit their checksum. `false` when R2 has another one by now, or none. */
-async function copyBack({ r2, legacy, signal }: MirrorStores, source: Head): Promise<boolean> {
+async function copyBack(
+  { r2, legacy, refusals, signal }: MirrorStores,
+  source: Head,
+): Promise<boolean | Extract<Settled, 'refused'>> {
   const { key } = source;
+  if (refusals.reasonFor(key, source.etag) !== null) return 'refused';
   const copied = await copyOne({ from: r2, to: marking(legacy, source.etag) }, source, signal).catch(
     (error: unknown) => {
       // It is another one by now: that one is looked at next.
       if (error instanceof ObjectChanged) return null;
-      throw error;
+      if (!isRefusedForGood(error)) throw error;
+      refusals.note(key, source.etag, errorText(error));
+      return 'refused' as const;
     },
   );
+  if (copied === 'refused') return copied;
   if (copied === null) return false;
   const stored = await sha256Of(legacy, key, signal);
   // What went up in parts was hashed part by part.

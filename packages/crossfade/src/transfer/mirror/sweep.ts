@@ -5,7 +5,8 @@ import { isPlainMd5 } from '../composite-etag.ts';
 import { mergeListings, type KeyPair } from '../merge-listings.ts';
 import type { KeyTurns } from './key-turns.ts';
 import { NO_EVIDENCE, type SeenEvents } from './seen-events.ts';
-import { settleKey, type KeyEvidence, type MirrorStores, type Settled } from './settle-key.ts';
+import type { Refusal } from './refusals.ts';
+import { noneSettled, settleKey, type KeyEvidence, type MirrorStores, type Settled } from './settle-key.ts';
 
 export interface SweepOptions {
   readonly stores: MirrorStores;
@@ -31,6 +32,8 @@ export interface SweepResult {
   readonly kept: readonly string[];
   /** In legacy only, and nothing proves that R2's was deleted. */
   readonly unproven: readonly string[];
+  /** In R2, and refused by legacy for what they are. */
+  readonly refused: readonly Refusal[];
   readonly failed: readonly { readonly key: string; readonly reason: string }[];
 }
 
@@ -47,17 +50,20 @@ const MOST_UNANNOUNCED = 20;
  */
 export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const { stores, turns, concurrency } = options;
-  const counts: Record<Settled, number> = { 'in step': 0, copied: 0, deleted: 0, kept: 0, unproven: 0 };
+  const counts = noneSettled();
   const named: Record<'kept' | 'unproven', string[]> = { kept: [], unproven: [] };
   const failed: { key: string; reason: string }[] = [];
   const pastDecides: KeyPair[] = [];
   let keys = 0;
+  /** Refused before, and not yet come by in this listing. */
+  const refusedBefore = new Set(stores.refusals.all().map(({ key }) => key));
 
   const note = (key: string, settled: Settled): void => {
     counts[settled]++;
     if (settled === 'kept' || settled === 'unproven') named[settled].push(key);
   };
   async function settle(key: string, evidence: KeyEvidence): Promise<void> {
+    refusedBefore.delete(key);
     try {
       note(key, await turns.inTurn(key, () => settleKey(stores, key, evidence)));
     } catch (error) {
@@ -87,7 +93,9 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     if (nothingKnown.has(pair)) note(pair.key, 'unproven');
     else await settle(pair.key, { ...(past.get(pair.key) ?? NO_EVIDENCE), mayConclude });
   });
-  return { keys, copied: counts.copied, deleted: counts.deleted, ...named, failed };
+  // Neither store lists them: they were deleted in R2, and no event told of it.
+  await eachAtOnce(toAsync([...refusedBefore]), concurrency, (key) => settle(key, NO_EVIDENCE));
+  return { keys, copied: counts.copied, deleted: counts.deleted, ...named, refused: stores.refusals.all(), failed };
 }
 
 function isInStep({ from, to }: KeyPair, { stores, settledBefore }: SweepOptions): boolean {
