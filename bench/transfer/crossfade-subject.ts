@@ -1,4 +1,4 @@
-// A process of its own: Crossfade's copy between two buckets, and the proof. Takes `{from, to, concurrency}` as JSON.
+// A process of its own: Crossfade's copy between two buckets, and the proof. Takes `{from, to}` as JSON.
 import { enableCompileCache } from 'node:module';
 import type { Address } from './subjects.ts';
 
@@ -9,11 +9,9 @@ const { verifyObjects } = await import('@crossfade/crossfade/transfer/verify');
 const { createObjectStore } = await import('@crossfade/crossfade/providers/s3/object-store');
 
 const PART_BYTES = 16 * 1024 * 1024;
-const {
-  from: source,
-  to: target,
-  concurrency,
-}: { from: Address; to: Address; concurrency: number } = JSON.parse(process.argv[2] ?? '');
+/** What the command takes without a setting. */
+const concurrency = 12;
+const { from: source, to: target }: { from: Address; to: Address } = JSON.parse(process.argv[2] ?? '');
 const store = (label: string, address: Address) =>
   createObjectStore({ label, ...address, connections: concurrency, partSizeBytes: PART_BYTES });
 const [from, to] = [store('source', source), store('target', target)];

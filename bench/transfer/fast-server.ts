@@ -1,10 +1,12 @@
 // A process of its own: S3's protocol over memory, without signatures. See README.md.
 //   fast-server.ts --objects N --bytes N     serves N objects; without them, an empty store
+//                  --manners JSON            waits or refuses before it answers, see admission.ts
 // Prints its port, and takes `POST /empty` to forget what was stored.
 import { createHash, type Hash } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
+import { createAdmission } from './admission.ts';
 import { createContents, keyOf } from './sets.ts';
 
 interface Stored {
@@ -81,7 +83,12 @@ async function receive(request: IncomingMessage): Promise<Part> {
   return { size, md5: md5.digest(), chunks };
 }
 
-function answer(response: ServerResponse, status: number, headers: Record<string, string> = {}, body = ''): void {
+function answer(
+  response: ServerResponse,
+  status: number,
+  headers: Readonly<Record<string, string>> = {},
+  body = '',
+): void {
   response.writeHead(status, { 'content-length': Buffer.byteLength(body), ...headers }).end(body);
 }
 
@@ -190,6 +197,8 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
     sorted = null;
     return answer(response, 204);
   }
+  const refusal = await admit(method ?? '');
+  if (refusal !== null) return answer(response, 503, refusal.headers, refusal.body);
   if (key === '' && method === 'GET' && !query.has('location') && !query.has('uploads')) return list(response, query);
   if (key === '' && query.has('uploads')) return answer(response, 200, {}, '<ListMultipartUploadsResult/>');
   if (key === '') return answer(response, 200);
@@ -200,12 +209,18 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
 }
 
 const { values } = parseArgs({
-  options: { objects: { type: 'string', default: '0' }, bytes: { type: 'string', default: '0' } },
+  options: {
+    objects: { type: 'string', default: '0' },
+    bytes: { type: 'string', default: '0' },
+    manners: { type: 'string', default: '{}' },
+  },
 });
+const admit = createAdmission(JSON.parse(values.manners));
 seed(Number(values.objects), Number(values.bytes));
 const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
   handle(request, response).catch((error: unknown) => {
-    console.error(error);
+    // Whoever was stopped midway hung up; that is told where it was stopped.
+    if (!request.socket.destroyed) console.error(error);
     response.destroy();
   });
 });

@@ -21,7 +21,7 @@ export async function measureManyKeys(keys: number): Promise<string> {
 }
 
 async function listAndVerify(objects: number): Promise<Run> {
-  const pair = await startFastPair({ name: 'keys', objects, bytes: 1, goal: 1 });
+  const pair = await startFastPair({ name: 'keys', objects, bytes: 1 });
   try {
     return await crossfade.run(pair.from, pair.from);
   } finally {

@@ -2,13 +2,14 @@
 import { writeFile } from 'node:fs/promises';
 import { readOptions } from '../../scripts/read-options.ts';
 import { measureManyKeys } from './many-keys.ts';
+import { measurePair, PAIRS, type PairRow, type ServerPair } from './pairs.ts';
 import { describe, loadBefore, makeReport, type Row } from './report.ts';
 import { startFastPair, startLocalCloudPair, type Pair } from './servers.ts';
 import { SETS, type TransferSet } from './sets.ts';
 import { crossfade, rclone, rcloneVersion, type Run } from './subjects.ts';
 
 const USAGE =
-  'usage: npm run bench:transfer -- [--sets small,medium,large] [--servers fast,local-cloud] [--rounds 3] [--json FILE] | --keys 1000000';
+  'usage: npm run bench:transfer -- [--sets small,medium,large] [--servers fast,local-cloud] [--pairs latency,random,throttled,throttled-told] [--rounds 3] [--json FILE] | --keys 1000000';
 const SERVERS: Readonly<Record<string, (set: TransferSet) => Promise<Pair>>> = {
   fast: startFastPair,
   'local-cloud': startLocalCloudPair,
@@ -17,6 +18,7 @@ const SERVERS: Readonly<Record<string, (set: TransferSet) => Promise<Pair>>> = {
 interface Options {
   readonly sets: readonly TransferSet[];
   readonly servers: readonly string[];
+  readonly pairs: readonly ServerPair[];
   readonly rounds: number;
   /** File for the report; `null` for none. */
   readonly json: string | null;
@@ -27,8 +29,9 @@ interface Options {
 /** @throws Error when an option makes no sense */
 function parseOptions(): Options {
   const values = readOptions(USAGE, {
-    sets: { type: 'string', default: SETS.map((set) => set.name).join(',') },
-    servers: { type: 'string', default: Object.keys(SERVERS).join(',') },
+    sets: { type: 'string' },
+    servers: { type: 'string' },
+    pairs: { type: 'string' },
     rounds: { type: 'string', default: '3' },
     json: { type: 'string' },
     keys: { type: 'string' },
@@ -37,15 +40,33 @@ function parseOptions(): Options {
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error('--rounds is a whole number, 1 to 100');
   const keys = values.keys === undefined ? null : Number(values.keys);
   if (keys !== null && (!Number.isInteger(keys) || keys < 1)) throw new Error('--keys is a whole number from 1 on');
-  const sets = values.sets.split(',').map((name) => {
-    const found = SETS.find((set) => set.name === name);
-    if (found === undefined) throw new Error(`--sets knows ${SETS.map((set) => set.name).join(', ')}; not "${name}"`);
+  // Who names sets or servers wants these, who names pairs those; who names nothing wants all.
+  const wantsSets = values.sets !== undefined || values.servers !== undefined || values.pairs === undefined;
+  const wantsPairs = values.pairs !== undefined || (values.sets === undefined && values.servers === undefined);
+  const servers = chosen('--servers', values.servers, Object.keys(SERVERS), (name) => name);
+  return {
+    sets: wantsSets ? chosen('--sets', values.sets, SETS, ({ name }) => name) : [],
+    servers,
+    pairs: wantsPairs ? chosen('--pairs', values.pairs, PAIRS, ({ name }) => name) : [],
+    rounds,
+    json: values.json ?? null,
+    keys,
+  };
+}
+
+/** Those that a list names; all when there is none. */
+function chosen<Thing>(
+  option: string,
+  list: string | undefined,
+  things: readonly Thing[],
+  nameOf: (thing: Thing) => string,
+): readonly Thing[] {
+  if (list === undefined) return things;
+  return list.split(',').map((name) => {
+    const found = things.find((thing) => nameOf(thing) === name);
+    if (found === undefined) throw new Error(`${option} knows ${things.map(nameOf).join(', ')}; not "${name}"`);
     return found;
   });
-  const servers = values.servers.split(',');
-  for (const name of servers)
-    if (!(name in SERVERS)) throw new Error(`--servers knows ${Object.keys(SERVERS).join(', ')}; not "${name}"`);
-  return { sets, servers, rounds, json: values.json ?? null, keys };
 }
 
 async function measure(servers: string, set: TransferSet, rounds: number): Promise<Row> {
@@ -81,16 +102,19 @@ async function main(): Promise<void> {
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`, 2);
   }
-  const { sets, servers, rounds, json, keys } = options;
+  const { sets, servers, pairs, rounds, json, keys } = options;
   try {
     if (keys !== null) return console.log(await measureManyKeys(keys));
     const version = rcloneVersion();
     const load = loadBefore();
     const rows: Row[] = [];
     for (const name of servers) for (const set of sets) rows.push(await measure(name, set, rounds));
-    const report = makeReport(rows, rounds, version, load);
+    const paired: PairRow[] = [];
+    for (const pair of pairs) paired.push(await measurePair(pair, rounds));
+    const report = makeReport({ rows, pairs: paired }, rounds, version, load);
     console.log(describe(report));
-    if (json !== null) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
+    const plain = (_: string, value: unknown): unknown => (value instanceof Map ? Object.fromEntries(value) : value);
+    if (json !== null) await writeFile(json, `${JSON.stringify(report, plain, 2)}\n`);
   } catch (error) {
     fail(error, 1);
   }

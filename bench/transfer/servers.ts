@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { startR2Gateway } from '@crossfade/local-cloud/cloudflare/r2-gateway';
 import { startTemporaryProject } from '@crossfade/local-cloud/supabase/temporary-project';
 import { createObjectStore } from '@crossfade/crossfade/providers/s3/object-store';
+import type { Manners } from './admission.ts';
 import { createContents, keyOf, PART_BYTES, type TransferSet } from './sets.ts';
 import type { Address } from './subjects.ts';
 import { metaOf } from '../../packages/crossfade/src/providers/object-meta.ts';
@@ -20,10 +21,11 @@ export interface Pair {
   close(): Promise<void>;
 }
 
-/** Two processes that keep objects in memory. */
-export async function startFastPair(set: TransferSet): Promise<Pair> {
-  const source = await startFast(['--objects', String(set.objects), '--bytes', String(set.bytes)]);
-  const target = await startFast([]);
+/** Two processes that keep objects in memory, both with the same manners. */
+export async function startFastPair(set: TransferSet, manners: Manners = {}): Promise<Pair> {
+  const told = ['--manners', JSON.stringify(manners)];
+  const source = await startFast(['--objects', String(set.objects), '--bytes', String(set.bytes), ...told]);
+  const target = await startFast(told);
   const address = (endpoint: string): Address => ({
     endpoint,
     region: 'us-east-1',

@@ -23,12 +23,24 @@ export interface Run {
   readonly said: string;
 }
 
-export interface Subject {
-  readonly name: 'crossfade' | 'rclone';
-  run(from: Address, to: Address): Promise<Run>;
+/** A run that may have come to nothing. */
+export interface Attempt extends Run {
+  /** `stopped` is one that took longer than it was given. */
+  readonly ended: 'done' | 'failed' | 'stopped';
 }
 
-const CONCURRENCY = 32;
+export interface Subject {
+  readonly name: 'crossfade' | 'rclone';
+  /** Throws when it fails. */
+  run(from: Address, to: Address): Promise<Run>;
+  /** Its failure, or that it is stopped after so long, is an answer as well. */
+  attempt(from: Address, to: Address, limitMs: number): Promise<Attempt>;
+}
+
+/** What rclone is told between the fast servers, where it fares best with it. */
+const FAST_TRANSFERS = 32;
+/** Files that it compares at once; the target is empty, so more change nothing. */
+const CHECKERS = 64;
 /** The kernel counts a process's time in these. */
 const TICKS_PER_SECOND = 100;
 const LOOK_EVERY_MS = 20;
@@ -41,25 +53,37 @@ export function rcloneVersion(): string {
   return found.stdout.split('\n')[0] ?? 'rclone';
 }
 
-export const crossfade: Subject = {
-  name: 'crossfade',
-  run(from, to) {
-    const script = join(import.meta.dirname, 'crossfade-subject.ts');
-    const profile = process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [];
-    const order = JSON.stringify({ from, to, concurrency: CONCURRENCY });
-    return measure(process.execPath, [...NODE_FLAGS, ...profile, script, order], NODE_ENVIRONMENT);
-  },
-};
+type Attempting = (from: Address, to: Address, limitMs: number) => Promise<Attempt>;
 
-export const rclone: Subject = {
-  name: 'rclone',
-  run(from, to) {
+function subject(name: Subject['name'], attempt: Attempting): Subject {
+  return {
+    name,
+    attempt,
+    async run(from, to) {
+      const attempted = await attempt(from, to, Infinity);
+      if (attempted.ended !== 'done') throw new Error(`${name} ${attempted.ended}: ${attempted.said.slice(-2000)}`);
+      return attempted;
+    },
+  };
+}
+
+/** Without any setting. */
+export const crossfade = subject('crossfade', (from, to, limitMs) => {
+  const script = join(import.meta.dirname, 'crossfade-subject.ts');
+  const profile = process.env['BENCH_NODE_OPTIONS']?.split(' ') ?? [];
+  const order = JSON.stringify({ from, to });
+  return measure(process.execPath, [...NODE_FLAGS, ...profile, script, order], NODE_ENVIRONMENT, limitMs);
+});
+
+export const rcloneWith = (transfers: number): Subject =>
+  subject('rclone', (from, to, limitMs) => {
     const flags = ['--s3-no-head', '--s3-no-head-object', '--use-server-modtime', '--fast-list'];
-    const atOnce = ['--transfers', String(CONCURRENCY), '--checkers', '64'];
+    const atOnce = ['--transfers', String(transfers), '--checkers', String(CHECKERS)];
     const args = ['copy', `from:${from.bucket}`, `to:${to.bucket}`, ...atOnce, ...flags, '--config', '/dev/null'];
-    return measure('rclone', args, { ...remote('FROM', from), ...remote('TO', to) });
-  },
-};
+    return measure('rclone', args, { ...remote('FROM', from), ...remote('TO', to) }, limitMs);
+  });
+
+export const rclone = rcloneWith(FAST_TRANSFERS);
 
 function remote(name: string, address: Address): Record<string, string> {
   const settings = {
@@ -76,8 +100,13 @@ function remote(name: string, address: Address): Record<string, string> {
   return Object.fromEntries(entries.map(([key, value]) => [`RCLONE_CONFIG_${name}_${key.toUpperCase()}`, value]));
 }
 
-/** Runs a process to its end and reads from the kernel what it took. Throws when it fails. */
-async function measure(command: string, args: readonly string[], env: Record<string, string>): Promise<Run> {
+/** Runs a process to its end, or for as long as it is given, and reads from the kernel what it took. */
+async function measure(
+  command: string,
+  args: readonly string[],
+  env: Record<string, string>,
+  limitMs: number,
+): Promise<Attempt> {
   const start = performance.now();
   // Nothing else of this environment: what it says to AWS's clients would steer rclone.
   const { PATH = '', HOME = '' } = process.env;
@@ -85,23 +114,30 @@ async function measure(command: string, args: readonly string[], env: Record<str
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
   let [cpuSeconds, peakMiB] = [0, 0];
-  const ended = new AbortController();
+  const over = new AbortController();
   const watched = (async () => {
     try {
-      for await (const _ of every(LOOK_EVERY_MS, null, { signal: ended.signal })) {
+      for await (const _ of every(LOOK_EVERY_MS, null, { signal: over.signal })) {
         const seen = look(child.pid);
         if (seen !== null) ({ cpuSeconds, peakMiB } = seen);
       }
     } catch (error) {
-      if (!ended.signal.aborted) throw error;
+      if (!over.signal.aborted) throw error;
     }
   })();
+  let stopped = false;
+  const stop = (): void => {
+    stopped = true;
+    child.kill('SIGKILL');
+  };
+  const limit = Number.isFinite(limitMs) ? setTimeout(stop, limitMs) : undefined;
   const [code] = await once(child, 'close');
+  clearTimeout(limit);
   const seconds = (performance.now() - start) / 1000;
-  ended.abort();
+  over.abort();
   await watched;
-  if (code !== 0) throw new Error(`${command} ended with ${code}: ${said.slice(-2000)}`);
-  return { seconds, cpuSeconds, peakMiB, said: said.trim() };
+  const ended = stopped ? 'stopped' : code === 0 ? 'done' : 'failed';
+  return { ended, seconds, cpuSeconds, peakMiB, said: said.trim() };
 }
 
 /** `null` once the process is gone. */
