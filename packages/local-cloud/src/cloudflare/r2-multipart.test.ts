@@ -34,8 +34,12 @@ let s3: S3Client;
 let Bucket = '';
 let buckets = 0;
 
-const client = (secretAccessKey = 'secret'): S3Client =>
+const client = (
+  secretAccessKey = 'secret',
+  requestChecksumCalculation: 'WHEN_REQUIRED' | 'WHEN_SUPPORTED' = 'WHEN_SUPPORTED',
+): S3Client =>
   new S3Client({
+    requestChecksumCalculation,
     endpoint: runtime.r2Endpoint,
     region: 'auto',
     forcePathStyle: true,
@@ -247,7 +251,9 @@ describe('the parts of an upload', () => {
   it('are seen as well when they came by a presigned link, or by a Worker’s binding', async () => {
     const linked = await begin('linked');
     const command = new UploadPartCommand({ Bucket, Key: 'linked', UploadId: linked, PartNumber: 1 });
-    const answer = await fetch(await getSignedUrl(s3, command), { method: 'PUT', body: 'by link' });
+    // Otherwise the SDK signs the checksum of an empty body into the link, and R2 refuses whatever is sent there.
+    const presigning = client('secret', 'WHEN_REQUIRED');
+    const answer = await fetch(await getSignedUrl(presigning, command), { method: 'PUT', body: 'by link' });
     expect(answer.headers.get('etag')).toBe(`"${hash('md5', 'by link')}"`);
     const version = {
       script: 'media',

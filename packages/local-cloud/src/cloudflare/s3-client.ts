@@ -1,16 +1,14 @@
-import { createHash, createHmac } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { XMLParser } from 'fast-xml-parser';
 import { request, type Dispatcher } from 'undici';
 import * as v from 'valibot';
+import { encodePath, encodeQuery, signedHeaders, type S3Keys } from './s3-signing.ts';
 
 /** A bucket of any S3-compatible store, path style. */
-export interface S3Bucket {
+export interface S3Bucket extends S3Keys {
   readonly endpoint: string;
   readonly region: string;
   readonly bucket: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
 }
 
 const parser = new XMLParser({ parseTagValue: false, isArray: (name) => name === 'Contents' });
@@ -22,41 +20,30 @@ const page = v.object({
   }),
 });
 
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
-const encode = (text: string): string =>
-  encodeURIComponent(text).replaceAll(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-
 /** Loopback is where this cloud's own stores are; elsewhere the vendor wants TLS. */
 export const isReachable = (url: string): boolean => /^(https:|http:\/\/(127\.|localhost))/.test(url);
 
-/** One request signed with AWS Signature Version 4; its payload is not part of the signature. */
+/** One request signed with AWS Signature Version 4. */
 export function send(
   to: S3Bucket,
-  method: 'GET' | 'HEAD' | 'PUT' | 'POST',
+  method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE',
   key: string,
-  details: { query?: Record<string, string>; headers?: Record<string, string>; body?: Readable | string } = {},
+  details: {
+    query?: Record<string, string>;
+    headers?: Record<string, string>;
+    body?: Readable | Buffer | string;
+    /** What the signature says of the payload. */
+    payload?: string;
+  } = {},
 ): Promise<Dispatcher.ResponseData> {
-  const { query = {}, headers = {}, body } = details;
-  const endpoint = new URL(to.endpoint);
-  const path = `${endpoint.pathname.replace(/\/$/, '')}/${to.bucket}${key === '' ? '' : `/${key.split('/').map(encode).join('/')}`}`;
-  const timestamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const search = Object.entries(query)
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .toSorted((a, b) => (a < b ? -1 : 1))
-    .join('&');
-  const signed = { host: endpoint.host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', 'x-amz-date': timestamp };
-  const names = Object.keys(signed).join(';');
-  const lines = Object.entries(signed).map(([name, value]) => `${name}:${value}`);
-  const canonical = [method, path, search, ...lines, '', names, 'UNSIGNED-PAYLOAD'].join('\n');
-  const scope = `${timestamp.slice(0, 8)}/${to.region}/s3/aws4_request`;
-  const digest = createHash('sha256').update(canonical).digest('hex');
-  const [date = '', ...rest] = scope.split('/');
-  const signingKey = rest.reduce<Buffer>((secret, part) => hmac(secret, part), hmac(`AWS4${to.secretAccessKey}`, date));
-  const signature = hmac(signingKey, ['AWS4-HMAC-SHA256', timestamp, scope, digest].join('\n')).toString('hex');
-  const authorization = `AWS4-HMAC-SHA256 Credential=${to.accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`;
-  return request(`${endpoint.origin}${path}${search === '' ? '' : `?${search}`}`, {
+  const { query = {}, headers = {}, body, payload } = details;
+  const { origin, host, pathname } = new URL(to.endpoint);
+  const path = `${pathname.replace(/\/$/, '')}/${to.bucket}${key === '' ? '' : `/${encodePath(key)}`}`;
+  const search = encodeQuery(Object.entries(query));
+  const signed = signedHeaders({ method, host, path, query: search }, to, to.region, payload);
+  return request(`${origin}${path}${search === '' ? '' : `?${search}`}`, {
     method,
-    headers: { ...signed, ...headers, authorization },
+    headers: { ...headers, ...signed },
     body: body ?? null,
   });
 }
