@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ObjectStore } from '../providers/providers.ts';
-import { createObjectStore } from '../providers/s3/object-store.ts';
+import { openS3Bucket } from '../providers/open-s3-bucket.ts';
 import { encodeKey } from '../providers/s3/sigv4.ts';
 import { createStorageRest } from '../providers/supabase/storage-rest.ts';
+import { isSupabaseS3 } from '../providers/supabase/supabase-s3.ts';
 import type { RolloutConfig, StoreConfig } from '../rollout/config.ts';
 import { createFolderStore } from '../transfer/folder-store.ts';
 import { LocationError, overlap, parseLocation, refusedBy, type Location, type Place } from '../transfer/location.ts';
@@ -139,9 +140,9 @@ async function openStore({ text, use, store, prefix, limits, opening }: Opened):
       close: () => rest.close(),
     };
   }
-  const bucket = createObjectStore({ ...store, label, ...limits });
+  const bucket = openS3Bucket({ ...store, label, ...limits });
   const endpoint = new URL(store.endpoint);
-  const isSupabase = endpoint.pathname.replace(/\/$/, '').endsWith('/storage/v1/s3');
+  const isSupabase = isSupabaseS3(store.endpoint);
   const root = `${endpoint.href.replace(/\/$/, '')}/${store.bucket}`;
   return {
     text,

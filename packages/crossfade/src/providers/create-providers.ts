@@ -9,8 +9,8 @@ import { createOnCall } from './on-call/create-on-call.ts';
 import { createDatabaseProvider } from './postgres/database-provider.ts';
 import { createPublishCommand } from './frontend/publish-command.ts';
 import type { AudienceProvider, Notifier, PlatformClock, Providers } from './providers.ts';
+import { openS3Bucket } from './open-s3-bucket.ts';
 import { createObjectStore } from './s3/object-store.ts';
-import { refusedByStorage } from './supabase/storage-keys.ts';
 import { createSupabaseProvider } from './supabase/supabase-provider.ts';
 
 /** Every provider of one config; `close` ends their connections. */
@@ -38,15 +38,12 @@ export function createProviders(
   const stores = {
     staging: r2(staging.worker.bucket),
     production: r2(production.worker.bucket),
-    legacy: {
-      ...createObjectStore({
-        label: `supabase:${production.supabase.bucket}`,
-        ...production.supabase.s3,
-        bucket: production.supabase.bucket,
-        ...limits,
-      }),
-      refuses: refusedByStorage,
-    },
+    legacy: openS3Bucket({
+      label: `supabase:${production.supabase.bucket}`,
+      ...production.supabase.s3,
+      bucket: production.supabase.bucket,
+      ...limits,
+    }),
   };
   const backup = config.backup === undefined ? null : r2(config.backup.bucket);
   return {

@@ -261,6 +261,11 @@ export interface ObjectHead {
    */
   readonly opaqueEtag?: true;
   readonly lastModified: string;
+  /**
+   * Why a listing does not tell this object's real key, which then nobody can ask for: `key` is only what to call it by,
+   * and may stand anywhere among the others. Such an object fails by name, without a call.
+   */
+  readonly unreadable?: string;
 }
 export interface ObjectBody extends ObjectHead {
   readonly meta: ObjectMeta;

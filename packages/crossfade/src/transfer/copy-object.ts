@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { isRetryable, ProviderError } from '../providers/provider-error.ts';
-import type { ObjectHead, ObjectMeta } from '../providers/providers.ts';
+import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { takesParts, type CopySource } from '../providers/store-abilities.ts';
 import { isPlainMd5 } from './composite-etag.ts';
 import { copyInParts, partSizeOf } from './copy-parts.ts';
@@ -23,7 +23,8 @@ export async function copyObject(
   listed: ObjectHead,
   moved: (bytes: number) => void,
 ): Promise<CopiedObject | null> {
-  const { to, throttle } = tools;
+  const { from, to, throttle } = tools;
+  demandReadable(from, listed);
   const source = sourceWithin(tools, listed.key);
   const within = source === null ? undefined : await throttle.run(() => copyWithin(tools, source, listed));
   if (within !== undefined) {
@@ -34,6 +35,12 @@ export async function copyObject(
   if (takesParts(to) && partSize !== null) return copyInParts(tools, to, listed, partSize, moved);
   if (listed.size <= WHOLE_BYTES) return copyWhole(tools, listed, moved);
   return throttle.run(() => copyStreamed(tools, listed, moved));
+}
+
+/** @throws TypeError, as for any request that cannot be written: there is no use in another attempt */
+function demandReadable({ label }: ObjectStore, { key, unreadable }: ObjectHead): void {
+  if (unreadable !== undefined)
+    throw new TypeError(`${label} lists ${JSON.stringify(key)} under a key that cannot be read: ${unreadable}`);
 }
 
 /** The object as the target finds it in its own store; `null` where that is another. */

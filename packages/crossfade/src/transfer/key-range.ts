@@ -32,7 +32,7 @@ export function listRange(store: ObjectStore, { after = '', until }: KeyRange = 
 
 async function* pagesUntil(listing: Listing<ObjectHead>, until: string): AsyncGenerator<readonly ObjectHead[]> {
   for await (const page of pagesOf(listing)) {
-    const beyond = page.findIndex(({ key }) => compareKeys(key, until) > 0);
+    const beyond = page.findIndex(({ key, unreadable }) => unreadable === undefined && compareKeys(key, until) > 0);
     if (beyond < 0) yield page;
     else return void (yield page.slice(0, beyond));
   }

@@ -8,7 +8,11 @@ export interface KeyPair<From = ObjectHead, To = ObjectHead> {
   readonly to: To | null;
 }
 
-type Keyed = { readonly key: string };
+type Keyed = {
+  readonly key: string;
+  /** Set where `key` is only a name for it, which may stand anywhere: such an entry has no counterpart. */
+  readonly unreadable?: string;
+};
 
 /**
  * Walks two listings side by side in key order and holds one page of each: memory stays flat however many keys
@@ -34,7 +38,7 @@ async function* mergedPages<From extends Keyed, To extends Keyed>(
       while (!left.dry && !right.dry) {
         const [a, b] = [left.entry, right.entry];
         if (a === null && b === null) break;
-        const order = a === null ? 1 : b === null ? -1 : compareKeys(a.key, b.key);
+        const order = orderOf(a, b);
         const key = order <= 0 && a !== null ? a.key : (b?.key ?? '');
         pairs.push({ key, from: order <= 0 ? a : null, to: order >= 0 ? b : null });
         if (order <= 0) left.advance();
@@ -46,6 +50,14 @@ async function* mergedPages<From extends Keyed, To extends Keyed>(
   } finally {
     await Promise.all([left.close(), right.close()]);
   }
+}
+
+/** Which comes first; 0 for the two that are of one key. */
+function orderOf(a: Keyed | null, b: Keyed | null): number {
+  if (a === null || b === null) return a === null ? 1 : -1;
+  if (a.unreadable !== undefined) return -1;
+  if (b.unreadable !== undefined) return 1;
+  return compareKeys(a.key, b.key);
 }
 
 interface Cursor<Entry> {
@@ -68,7 +80,7 @@ function openCursor<Entry extends Keyed>(listing: Listing<Entry>): Cursor<Entry>
 
   function check(): void {
     const entry = page[at];
-    if (entry === undefined) return;
+    if (entry === undefined || entry.unreadable !== undefined) return;
     if (last !== null && compareKeys(last, entry.key) >= 0) {
       const keys = `${JSON.stringify(entry.key)} after ${JSON.stringify(last)}`;
       throw new Error(`the listing repeats or is out of order: ${keys}`);

@@ -147,6 +147,12 @@ type Judged =
 
 /** `null` when the source has deleted it meanwhile. */
 async function judge(options: VerifyOptions, source: ObjectHead, target: ObjectHead | null): Promise<Judged | null> {
+  if (source.unreadable !== undefined)
+    return {
+      source,
+      target: source,
+      comparison: { equal: false, reason: 'unreadable', expected: 'a key', measured: source.unreadable },
+    };
   const listed = target === null ? null : await compare(options, source, target);
   if (target !== null && listed?.equal === true) return { source, target, comparison: listed };
   const [sourceNow, targetNow] = await Promise.all([options.from.head(source.key), options.to.head(source.key)]);

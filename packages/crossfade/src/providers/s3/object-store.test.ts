@@ -7,6 +7,7 @@ import {
 } from '../../../../local-cloud/src/supabase/temporary-project.ts';
 import { FAULTS, startFaultyVendor } from '../fixtures/faulty-vendor.ts';
 import { ProviderError } from '../provider-error.ts';
+import { createSupabaseS3 } from '../supabase/supabase-s3.ts';
 import { createObjectStore } from './object-store.ts';
 import { metaOf } from '../object-meta.ts';
 
@@ -31,7 +32,7 @@ let store: ReturnType<typeof createObjectStore>;
 beforeAll(async () => {
   project = await startTemporaryProject('127.0.0.55', CANARY);
   ({ endpoint } = project.s3);
-  store = createObjectStore(address(endpoint));
+  store = createSupabaseS3(address(endpoint));
 });
 afterAll(async () => {
   await store.close();

@@ -6,7 +6,8 @@ import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
 import { announcedSize, headerText, metaHeaders, readHead, readMeta, unquote } from './answers.ts';
-import { parseListing, type ListingPage } from './listing-page.ts';
+import { parseListing, type KeyEncoding, type ListingPage } from './listing-page.ts';
+import { createUntoldEncoding } from './untold-encoding.ts';
 import { uploadInParts } from './multipart-upload.ts';
 import { createPartUploads } from './part-uploads.ts';
 import { createServerSideCopy, type CopyLimits } from './server-side-copy.ts';
@@ -18,6 +19,8 @@ export interface ObjectStoreOptions extends BucketAddress {
   readonly partSizeBytes: number;
   /** Of copies that the store makes by itself; what S3 and R2 take unless told. */
   readonly copyLimits?: CopyLimits;
+  /** The server may write URL-encoded keys without saying so; found out by asking for one of them in both forms. */
+  readonly mayEncodeUntold?: boolean;
 }
 
 const PAGE = '1000';
@@ -30,10 +33,11 @@ const PARTIAL_CONTENT = 206;
 export function createObjectStore(
   options: ObjectStoreOptions,
 ): ObjectStore & StoreAbilities & { close(): Promise<void> } {
-  const { label, bucket, partSizeBytes, pace = 1 } = options;
+  const { label, bucket, partSizeBytes, pace = 1, mayEncodeUntold = false } = options;
   const requests = createSignedRequests(options);
   const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
   const uploads = createPartUploads({ requests, again, head, pace }, partSizeBytes);
+  const untold = createUntoldEncoding(async (key) => (await head(key)) !== null);
   const copies = createServerSideCopy(options, { requests, again, uploads, head }, options.copyLimits);
 
   async function putStream(key: string, body: Readable, size: number, meta: ObjectMeta): Promise<{ etag: string }> {
@@ -69,9 +73,15 @@ export function createObjectStore(
     if (prefix !== '') query['prefix'] = prefix;
     if (token !== null) query['continuation-token'] = token;
     else if (after !== '') query['start-after'] = after;
-    return again(async () =>
-      requests.readAnswer('ListObjectsV2', await requests.call('GET', '', { query }), parseListing),
-    );
+    return again(async () => {
+      const answer = await requests.call('GET', '', { query });
+      const read = (encoding: KeyEncoding): ListingPage =>
+        requests.readAnswer('ListObjectsV2', answer, (body) => parseListing(body, encoding));
+      const assumed = untold.encoding;
+      const page = read(assumed);
+      if (mayEncodeUntold) await untold.settle(page.ambiguous);
+      return untold.encoding === assumed ? page : read(untold.encoding);
+    });
   }
 
   async function* listPages(prefix: string, after: string): AsyncGenerator<readonly ObjectHead[]> {
