@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as v from 'valibot';
 import { rolloutConfigSchema, type Env, type RolloutConfig } from '../rollout/config.ts';
@@ -46,12 +46,63 @@ export async function loadConfig(file: string, env: Env): Promise<RolloutConfig>
     );
   }
   const parsed = v.safeParse(rolloutConfigSchema, made);
-  if (parsed.success) return parsed.output;
+  if (parsed.success) return withPathsOf(await repositoryOf(path), parsed.output);
   throw new UserError(
     'CROSSFADE_CONFIG_INVALID',
     `${file} is not a valid config:\n${parsed.issues.map(describeIssue).join('\n')}`,
     'mend the fields above',
   );
+}
+
+/** The config's repository: what its paths are relative to, from wherever the command is run. */
+async function repositoryOf(path: string): Promise<string> {
+  for (let folder = dirname(path); dirname(folder) !== folder; folder = dirname(folder))
+    if (await exists(join(folder, '.git'))) return folder;
+  // A checkout without git's own folder, as an archive of it is.
+  return process.cwd();
+}
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * Paths as they are meant, where the command runs outside of the repository. Within it they stay as they are written:
+ * a signature holds for a config, and must not depend on where it was checked out.
+ */
+function withPathsOf(repository: string, config: RolloutConfig): RolloutConfig {
+  if (repository === process.cwd()) return config;
+  const from = (path: string): string => resolve(repository, path);
+  const { worker, environments, mediaRows, team, transfer } = config;
+  const stores = Object.entries(transfer.stores ?? {}).map(([name, store]) => [
+    name,
+    store.kind === 'folder' ? { ...store, path: from(store.path) } : store,
+  ]);
+  const environment = <Environment extends typeof environments.staging>(one: Environment): Environment => ({
+    ...one,
+    frontend: { ...one.frontend, source: from(one.frontend.source) },
+  });
+  return {
+    ...config,
+    worker: {
+      ...worker,
+      entry: from(worker.entry),
+      bypassEntry: from(worker.bypassEntry),
+      limitsEntry: from(worker.limitsEntry),
+    },
+    environments: { staging: environment(environments.staging), production: environment(environments.production) },
+    transfer: { ...transfer, ...(transfer.stores === undefined ? {} : { stores: Object.fromEntries(stores) }) },
+    mediaRows: { ...mediaRows, migrations: from(mediaRows.migrations) },
+    team: {
+      ...team,
+      people: from(team.people),
+      communications: from(team.communications),
+      escalation: from(team.escalation),
+      onCall: 'file' in team.onCall ? { ...team.onCall, file: from(team.onCall.file) } : team.onCall,
+    },
+  };
 }
 
 /** Values of fields that open something are not printed back. */

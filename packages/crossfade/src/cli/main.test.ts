@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from './load-config.ts';
 import { environmentFile } from './cloud-command.ts';
+import { nobodysEnvironment } from './fixtures/nobodys-environment.ts';
 import { demandSpace } from './rehearse-needs.ts';
 import { asUserError } from './user-error.ts';
 
@@ -28,46 +29,6 @@ function crossfade(...args: string[]): Promise<{ code: number; out: string; err:
       (error, out, err) => resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err }),
     );
   });
-}
-
-/** A whole environment whose addresses nobody answers at, and whose secrets must not be seen. */
-function nobodysEnvironment(): Record<string, string> {
-  const nowhere = 'http://127.0.0.1:1';
-  const environment = (prefix: string): Record<string, string> => ({
-    [`${prefix}_SUPABASE_URL`]: nowhere,
-    [`${prefix}_SUPABASE_S3_ENDPOINT`]: nowhere,
-    [`${prefix}_SUPABASE_S3_REGION`]: 'eu',
-    [`${prefix}_SUPABASE_BUCKET`]: 'media',
-    [`${prefix}_DATABASE_URL`]: 'postgresql://canary:canary-password@127.0.0.1:1/x',
-    ...Object.fromEntries(
-      [
-        'SUPABASE_ANON_KEY',
-        'SUPABASE_SERVICE_KEY',
-        'SUPABASE_JWT_SECRET',
-        'SUPABASE_S3_ACCESS_KEY_ID',
-        'SUPABASE_S3_SECRET_ACCESS_KEY',
-        'TEST_SECRET',
-        ...['FREE', 'PRO', 'ENTERPRISE'].flatMap((tier) =>
-          ['TEST', 'LIMIT'].flatMap((kind) => [`${kind}_USER_${tier}_EMAIL`, `${kind}_USER_${tier}_PASSWORD`]),
-        ),
-      ].map((name) => [`${prefix}_${name}`, 'canary-value']),
-    ),
-  });
-  return {
-    CLOUDFLARE_BASE_URL: nowhere,
-    CLOUDFLARE_API_TOKEN: 'canary-token',
-    CLOUDFLARE_ACCOUNT_ID: 'a'.repeat(32),
-    CLOUDFLARE_ZONE_ID: 'b'.repeat(32),
-    CLOUDFLARE_WORKERS_SUBDOMAIN: 'team',
-    CLOUDFLARE_EDGE_ADDRESSES: '127.0.0.1',
-    R2_ENDPOINT: nowhere,
-    R2_ACCESS_KEY_ID: 'canary-id',
-    R2_SECRET_ACCESS_KEY: 'canary-secret',
-    DNS_AUTHORITY: '127.0.0.1:1',
-    MEDIA_SIGNING_SECRET: 'canary-signing',
-    ...environment('STAGING'),
-    ...environment('PRODUCTION'),
-  };
 }
 
 describe('a mistake at the keyboard', () => {
