@@ -1,6 +1,7 @@
 import { Response } from 'miniflare';
 import type { RuntimeVersion } from './runtime-contract.ts';
 import type { DataPoint } from './data-points.ts';
+import { KEY_NOTES } from './r2-binding-keys.ts';
 
 /** Where what Workers send away ends up. */
 export interface Sinks {
@@ -21,13 +22,16 @@ export class Queue extends WorkerEntrypoint {
   send(body) { return post(this.env, '/queues/' + this.ctx.props.name, [JSON.stringify(body)]); }
   sendBatch(messages) { return post(this.env, '/queues/' + this.ctx.props.name, [...messages].map((one) => JSON.stringify(one.body))); }
 }
+export class KeyNotes extends WorkerEntrypoint {
+  note(bucket, key) { return post(this.env, '/keys/' + bucket, key); }
+}
 export class Dataset extends WorkerEntrypoint {
   writeDataPoint(point) { return post(this.env, '/datasets/' + this.ctx.props.name, point); }
 }
 export default { fetch() { return new Response(null, { status: 404 }); } };`;
 
-/** The Worker that passes messages and data points on. */
-export function sinkWorker(name: string, sinks: Sinks) {
+/** The Worker that passes messages, data points and written keys on. */
+export function sinkWorker(name: string, sinks: Sinks, onKey: (bucket: string, key: string) => void = () => {}) {
   return {
     name,
     modules: true,
@@ -38,6 +42,7 @@ export function sinkWorker(name: string, sinks: Sinks) {
         const [, kind, target = ''] = new URL(request.url).pathname.split('/');
         const body = await request.json();
         if (kind === 'queues') await sinks.onMessages(target, body as string[]);
+        else if (kind === 'keys') onKey(target, body as string);
         else sinks.onDataPoint(target, body as DataPoint);
         return new Response(null, { status: 204 });
       },
@@ -71,6 +76,7 @@ export function bindingsOf(
         if (!buckets.has(binding.bucket_name))
           throw new Error(`binding ${binding.name}: bucket ${binding.bucket_name} does not exist`);
         r2Buckets[binding.name] = { id: binding.bucket_name };
+        serviceBindings[KEY_NOTES] = { name: sinkName, entrypoint: 'KeyNotes', props: {} };
         break;
       case 'hyperdrive': {
         const url = urlOfHyperdrive(binding.id);

@@ -3,6 +3,7 @@ import { startEdge, type EdgeTables } from './edge.ts';
 import { createLog } from './edge-log.ts';
 import { startHyperdrivePool, type HyperdrivePool } from './hyperdrive-pool.ts';
 import { startInstance } from './miniflare-instance.ts';
+import { keysModule } from './r2-binding-keys.ts';
 import { startR2Gateway } from './r2-gateway.ts';
 import { bindingsOf, sinkWorker } from './version-bindings.ts';
 import type {
@@ -69,7 +70,11 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
     const bound = bindingsOf(version, buckets, urlOfHyperdrive, sinkName);
     const contents = modules[mainModule];
     if (contents === undefined) throw new Error(`the upload has no module ${mainModule}`);
-    const others = Object.entries(modules).filter(([path]) => path !== mainModule);
+    const first = keysModule(version);
+    const entry = [...(first === null ? [] : [first]), { path: mainModule, contents }];
+    const others = Object.entries(modules)
+      .filter(([path]) => path !== mainModule)
+      .map(([path, code]) => ({ path, contents: code }));
     const objects = version.objectClasses.length > 0;
     // Its objects lie on disk under its name: the version before has to let go of them first. Callers see their
     // calls fail meanwhile, as at the vendor, and try again.
@@ -78,10 +83,7 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
       workers: [
         {
           name: objects ? version.script : `${version.script}-${version.versionId.slice(0, 8)}`,
-          modules: [
-            { type: 'ESModule', path: mainModule, contents },
-            ...others.map(([path, code]) => ({ type: 'ESModule' as const, path, contents: code })),
-          ],
+          modules: [...entry, ...others].map((module) => ({ type: 'ESModule' as const, ...module })),
           compatibilityDate: version.compatibilityDate,
           compatibilityFlags: [...version.compatibilityFlags],
           ...bound,
@@ -96,7 +98,7 @@ export async function createWorkersRuntime(options: WorkersRuntimeOptions): Prom
           // Past the simulator's own entry: half the latency, and no page that shows a stack trace.
           unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
         },
-        sinkWorker(sinkName, options.sinks),
+        sinkWorker(sinkName, options.sinks, (bucket, key) => gateway.noteKey(bucket, key)),
       ],
     });
     if (objects) hosts.set(version.script, mf);
