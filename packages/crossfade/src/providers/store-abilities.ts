@@ -24,7 +24,7 @@ export interface PartUploads {
   /** Size of the parts, bytes, in which an object of `size` bytes goes up; `null` when it goes up whole. */
   partSizeFor(size: number): number | null;
   createUpload(key: string, meta: ObjectMeta): Promise<string>;
-  /** Answers with the part's ETag; where that is an MD5 (hex), it must be this one. Parts count from 1. */
+  /** Answers with the part's ETag, mostly its MD5, which is for the caller to compare. Parts count from 1. */
   putPart(upload: UploadId, number: number, bytes: Buffer, md5: string): Promise<string>;
   /**
    * Makes the object of its parts, named in order as the store named them. When the answer is lost, the object is
@@ -36,6 +36,9 @@ export interface PartUploads {
   listUploads(key: string): Promise<readonly UnfinishedUpload[]>;
 }
 
+/** What a store says of an object beside its bytes. */
+export type ReadMeta = { readonly meta: ObjectMeta } & Pick<ObjectHead, 'opaqueEtag'>;
+
 /** What a store may be able to do besides. The transfer is faster where it can, and right where it cannot. */
 export interface StoreAbilities extends PartUploads {
   /**
@@ -46,7 +49,7 @@ export interface StoreAbilities extends PartUploads {
     key: string,
     into: Buffer,
     version: { readonly offset: number; readonly size: number; readonly etag: string },
-  ): Promise<{ readonly meta: ObjectMeta } | null>;
+  ): Promise<ReadMeta | null>;
   copySource(key: string): CopySource;
   /**
    * Copies an object that looks as `head` says, without the bytes coming by; `null` when `source` is another store or

@@ -1,13 +1,15 @@
 import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { isRetryable, ProviderError } from '../providers/provider-error.ts';
-import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
+import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { takesParts, type CopySource } from '../providers/store-abilities.ts';
-import { isPlainMd5 } from './composite-etag.ts';
+import { md5Named } from './checksum-rules.ts';
+import { compareObject } from './compare-object.ts';
 import { copyInParts, partSizeOf } from './copy-parts.ts';
-import { expectSource, expectStored, type CopiedObject, type CopyTools } from './copy-tools.ts';
+import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { keptMeta } from './kept-meta.ts';
 import { discard, readBody, readInto } from './object-body.ts';
+import { demandSameAgain, demandStored } from './untrue-etags.ts';
 
 /** Larger objects are streamed to a store that takes no parts, bytes. */
 const WHOLE_BYTES = 16 * 1024 * 1024;
@@ -52,24 +54,35 @@ function sourceWithin({ from, to }: CopyTools, key: string): CopySource | null {
 
 /** Lets the store copy by itself. `undefined` where it does not know the call, or refuses it. */
 async function copyWithin(
-  { from, to }: CopyTools,
+  tools: CopyTools,
   within: CopySource,
   listed: ObjectHead,
 ): Promise<CopiedObject | null | undefined> {
+  const { from, to } = tools;
   const source = await from.head(listed.key);
   if (source === null) return null;
   try {
     const stored = await to.putCopy?.(listed.key, within, source, async () => keptMeta(source.meta, listed));
     if (stored === null || stored === undefined) return undefined;
-    if (isPlainMd5(source.etag) && isPlainMd5(stored.etag) && source.etag !== stored.etag)
-      throw new Error(`${to.label} copied bytes with the MD5 ${source.etag}, and holds ${stored.etag}`);
-    const md5 = isPlainMd5(stored.etag) ? stored.etag : null;
-    return { key: source.key, size: source.size, etag: stored.etag, md5, sha256: null };
+    return await proveCopy(tools, source, stored.etag);
   } catch (error) {
     const unknown = error instanceof ProviderError && !isRetryable(error) && error.status !== 404;
     if (unknown || (error instanceof ProviderError && error.status === 501)) return undefined;
     throw error;
   }
+}
+
+/** @throws Error when the store's copy holds other bytes than the source */
+async function proveCopy({ from, to, signal }: CopyTools, source: ObjectHead, etag: string): Promise<CopiedObject> {
+  const { key, size } = source;
+  const [expected, found] = [md5Named(source), md5Named({ etag })];
+  if (expected === null || found === null || expected === found) return { key, size, etag, md5: found, sha256: null };
+  const target = await to.head(key);
+  if (target === null) throw new Error(`${to.label} copied ${JSON.stringify(key)}, and does not have it`);
+  const compared = await compareObject({ from, to }, source, target, { deep: false, signal });
+  if (!compared.equal)
+    throw new Error(`${to.label} copied bytes with the MD5 ${expected}, and holds ${found} (${compared.reason})`);
+  return { key, size, etag, md5: compared.md5, sha256: compared.sha256 };
 }
 
 async function copyWhole(
@@ -100,34 +113,32 @@ async function copyThrough(
   const { from, to, signal } = tools;
   const { key, size } = listed;
   signal.throwIfAborted();
-  const meta = await readInto(from, listed, buffer, 0, signal);
-  if (meta === null) return null;
+  const read = await readInto(from, listed, buffer, 0, signal);
+  if (read === null) return null;
   moved(size);
   const sha256 = hash('sha256', buffer);
   signal.throwIfAborted();
   // Where the source tells the MD5, the target holds the bytes against it, twice: as Content-MD5 before it stores them,
   // and by the ETag of what it stored. To compute it here as well would cost more than all the rest of the copy.
-  const told = isPlainMd5(listed.etag) ? listed.etag : null;
-  const sent = told ?? hash('md5', buffer);
-  const { etag } = await putNamed(tools, listed, buffer, keptMeta(meta, listed), sent);
-  if (told !== null && etag !== told) expectSource(from, listed, hash('md5', buffer));
-  expectStored(to, etag, sent);
-  return { key, size, etag, md5: sent, sha256 };
-}
+  const told = md5Named({ etag: listed.etag, ...read });
+  const meta = keptMeta(read.meta, listed);
+  const put = (md5: string): Promise<{ etag: string }> => to.put(key, buffer, size, meta, md5);
+  if (told !== null) {
+    const stored = await put(told).catch((error: unknown) => {
+      if (hash('md5', buffer) === told) throw error;
+      return null;
+    });
+    if (stored?.etag === told) return { key, size, etag: told, md5: told, sha256 };
+    const md5 = hash('md5', buffer);
+    await demandSameAgain(from, listed, { md5, sha256 }, signal);
+    if (stored !== null) return proven(stored.etag, md5);
+  }
+  const md5 = hash('md5', buffer);
+  return proven((await put(md5)).etag, md5);
 
-/** @throws Error that names the source where the target refuses bytes that are not those of the source's own ETag */
-async function putNamed(
-  { from, to }: CopyTools,
-  listed: ObjectHead,
-  buffer: Buffer,
-  meta: ObjectMeta,
-  md5: string,
-): Promise<{ etag: string }> {
-  try {
-    return await to.put(listed.key, buffer, listed.size, meta, md5);
-  } catch (error) {
-    expectSource(from, listed, hash('md5', buffer));
-    throw error;
+  async function proven(etag: string, md5: string): Promise<CopiedObject> {
+    await demandStored(to, { key, etag }, { md5, sha256 }, signal);
+    return { key, size, etag, md5, sha256 };
   }
 }
 
@@ -142,7 +153,7 @@ async function copyStreamed(
   if (source === null) return null;
   const hashing = createHash('md5');
   const sha256 = createHash('sha256');
-  let md5 = '';
+  let [md5, bytes256] = ['', ''];
   const hashed = async function* (): AsyncGenerator<Buffer> {
     let held: Buffer | null = null;
     for await (const chunk of readBody(from, source, signal)) {
@@ -153,16 +164,16 @@ async function copyStreamed(
       if (held !== null) yield held;
       held = chunk;
     }
-    md5 = hashing.digest('hex');
+    [md5, bytes256] = [hashing.digest('hex'), sha256.digest('hex')];
     // The last piece waits for this: a target stores nothing of a body that does not end.
-    expectSource(from, source, md5);
+    await demandSameAgain(from, source, { md5, sha256: bytes256 }, signal);
     if (held !== null) yield held;
   };
   const stream = Readable.from(hashed(), { objectMode: false });
   try {
     const { etag } = await to.put(key, stream, source.size, keptMeta(source.meta, listed));
-    expectStored(to, etag, md5);
-    return { key, size: source.size, etag, md5, sha256: sha256.digest('hex') };
+    await demandStored(to, { key, etag }, { md5, sha256: bytes256 }, signal);
+    return { key, size: source.size, etag, md5, sha256: bytes256 };
   } catch (error) {
     // A target that refuses may not have read a byte: the source's connection must not wait for it.
     discard(stream);

@@ -249,11 +249,21 @@ describe('a copy within one store', () => {
     const other = hash('md5', 'other bytes');
     s3.fault = (_call, request, response) => {
       if (request.headers['x-amz-copy-source'] === undefined) return false;
+      s3.place('new/a', 'other');
       response.end(`<CopyObjectResult><ETag>"${other}"</ETag></CopyObjectResult>`);
       return true;
     };
     const { copied, failed } = await copy({ from: s3.store('old'), to: s3.store('new') });
     expect([copied, failed]).toEqual([0, [{ key: 'a', reason: expect.stringContaining(`and holds ${other}`) }]]);
+    s3.fault = (_call, request, response) => {
+      s3.objects.delete('new/a');
+      if (request.headers['x-amz-copy-source'] === undefined) return false;
+      response.end(`<CopyObjectResult><ETag>"${other}"</ETag></CopyObjectResult>`);
+      return true;
+    };
+    expect((await copy({ from: s3.store('old'), to: s3.store('new') })).failed).toMatchObject([
+      { reason: expect.stringContaining('and does not have it') },
+    ]);
   });
 
   it('takes the bytes by hand where the store does not know how', async () => {

@@ -3,10 +3,12 @@ import { isRetryable } from '../providers/provider-error.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import type { PartUploads, UnfinishedUpload, UploadId } from '../providers/store-abilities.ts';
 import { compositeEtagOf } from '../providers/s3/parts.ts';
+import { md5Named, partsNamed } from './checksum-rules.ts';
 import { candidatePartSizes, isPlainMd5, partsOf } from './composite-etag.ts';
-import { expectSource, type CopiedObject, type CopyTools } from './copy-tools.ts';
+import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { keptMeta } from './kept-meta.ts';
 import { ObjectChanged, readInto } from './object-body.ts';
+import { demandSameAgain, demandStoredParts } from './untrue-etags.ts';
 
 const MIB = 1024 * 1024;
 /** Part sizes that S3 takes, and that a bounded memory holds some of, bytes. */
@@ -47,9 +49,12 @@ export async function copyInParts(
   const upload = { key, id: resumed?.id ?? (await to.createUpload(key, keptMeta(source.meta, listed))) };
   try {
     const there = new Map(resumed?.parts.map(({ number, md5 }) => [number, md5]));
-    const { etags, md5 } = await copyParts(tools, to, upload, listed, partSize, there, moved);
-    if (md5 !== null) expectSource(from, listed, md5);
+    const copied = await copyParts(tools, to, upload, source, partSize, there, moved);
+    const { etags, md5s, md5 } = copied;
+    if (md5 !== null) await demandSameAgain(from, source, { md5, sha256: null }, signal);
     const { etag } = await to.publishUpload(upload, size, etags);
+    if (etags.some((name, at) => isPlainMd5(name) && name !== md5s[at]))
+      await demandStoredParts(to, key, partSize, compositeEtagOf(md5s), signal);
     return { key, size, etag, md5, sha256: null };
   } catch (error) {
     // What passes, or what an operator stops, is gone on with later. All else is worth nothing.
@@ -72,13 +77,13 @@ async function copyParts(
   partSize: number,
   there: ReadonlyMap<number, string>,
   moved: (bytes: number) => void,
-): Promise<{ etags: string[]; md5: string | null }> {
+): Promise<{ etags: string[]; md5s: string[]; md5: string | null }> {
   const { size, etag, key } = listed;
   const { buffers, bandwidth, throttle, signal } = tools;
   const count = Math.ceil(size / partSize);
   // The source's ETag judges all parts together, so those that are there need not be read.
-  const told = partsOf(etag) === count && candidatePartSizes(size, count).includes(partSize);
-  const whole = isPlainMd5(etag) ? createHash('md5') : null;
+  const told = partsNamed(listed) === count && candidatePartSizes(size, count).includes(partSize);
+  const whole = md5Named(listed) === null ? null : createHash('md5');
   const md5s: string[] = [];
   /** As the target names the parts: mostly by their MD5s. */
   const etags: string[] = [];
@@ -142,5 +147,5 @@ async function copyParts(
   if (failures.length > 0) throw failures[0];
   if (unread > 0 && compositeEtagOf(md5s) !== etag)
     throw new Error(`parts of ${key} that were there are not the source's: they are thrown away`);
-  return { etags, md5: whole?.digest('hex') ?? null };
+  return { etags, md5s, md5: whole?.digest('hex') ?? null };
 }

@@ -1,7 +1,6 @@
-import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import type { ObjectStore } from '../providers/providers.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Buffers } from './buffers.ts';
-import { isPlainMd5 } from './composite-etag.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface CopiedObject {
@@ -23,14 +22,4 @@ export interface CopyTools {
   readonly buffers: Buffers;
   readonly bandwidth: Bandwidth;
   readonly throttle: Throttle;
-}
-
-export function expectSource(from: ObjectStore, { etag }: ObjectHead, md5: string): void {
-  if (isPlainMd5(etag) && etag !== md5)
-    throw new Error(`${from.label} says that the MD5 is ${etag}, the bytes it sent have ${md5}`);
-}
-
-export function expectStored(to: ObjectStore, etag: string, md5: string): void {
-  if (isPlainMd5(etag) && etag !== md5)
-    throw new Error(`${to.label} stored bytes with the MD5 ${etag}, sent was ${md5}`);
 }

@@ -77,12 +77,12 @@ describe('a copy', () => {
     expect(to.objects.has('c/d')).toBe(false);
   });
 
-  it('does not believe a source whose bytes are not those that its MD5 names', async () => {
+  it('does not believe a source that sends other bytes than its MD5 names, and others again', async () => {
     const [from, to] = twoStores();
-    from.onGet = (key, bytes) =>
-      key === 'a' ? brokenAfter(Buffer.from(bytes.toString().toUpperCase()), bytes.length) : null;
+    let reads = 0;
+    from.onGet = (key, bytes) => (key === 'a' ? brokenAfter(Buffer.alloc(bytes.length, ++reads), bytes.length) : null);
     const { failed } = await copy(from, to);
-    expect(failed).toEqual([{ key: 'a', reason: expect.stringMatching(/says that the MD5 is|broke off/) }]);
+    expect(failed).toEqual([{ key: 'a', reason: expect.stringContaining('says that the MD5 is') }]);
   });
 
   it('stops with the reason when it is told to', async () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import type { ObjectBody, ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
-import { ObjectChanged } from '../providers/store-abilities.ts';
+import type { ObjectBody, ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { ObjectChanged, type ReadMeta } from '../providers/store-abilities.ts';
 import { errorText } from '../rollout/error-text.ts';
 
 export { ObjectChanged };
@@ -61,9 +61,9 @@ export async function readInto(
   into: Buffer,
   offset: number,
   signal: AbortSignal,
-): Promise<ObjectMeta | null> {
+): Promise<ReadMeta | null> {
   const { key, size, etag } = listed;
-  if (store.read !== undefined) return (await store.read(key, into, { offset, size, etag }))?.meta ?? null;
+  if (store.read !== undefined) return store.read(key, into, { offset, size, etag });
   const whole = into.byteLength === size;
   const opened = await store.get(key, whole ? undefined : { start: offset, end: offset + into.byteLength - 1 });
   if (opened === null) return null;
@@ -73,7 +73,7 @@ export async function readInto(
   }
   let filled = 0;
   for await (const chunk of readBody(store, opened, signal, offset)) filled += chunk.copy(into, filled);
-  return opened.meta;
+  return opened;
 }
 
 /** SHA-256 of an object's bytes, hex; `null` when it is not there. */

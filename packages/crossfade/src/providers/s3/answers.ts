@@ -106,7 +106,18 @@ export function readHead(key: string, headers: Headers, size: number): ObjectHea
     size,
     etag: unquote(headerText(headers['etag']) ?? ''),
     lastModified: modified === null ? '' : new Date(modified).toISOString(),
+    ...opaqueEtag(headers),
   };
+}
+
+/** Of S3's encryptions only `AES256` (SSE-S3) leaves an ETag the MD5 that it looks like; SSE-C has a header of its own. */
+const NO_MD5_UNDER = /^aws:kms\b/i;
+
+/** Whether the headers name an encryption under which an ETag is no hash of the bytes. */
+export function opaqueEtag(headers: Headers): Pick<ObjectHead, 'opaqueEtag'> {
+  const encryption = headerText(headers['x-amz-server-side-encryption']) ?? '';
+  const customers = headerText(headers['x-amz-server-side-encryption-customer-algorithm']);
+  return NO_MD5_UNDER.test(encryption) || customers !== null ? { opaqueEtag: true } : {};
 }
 
 const CUSTOM = 'x-amz-meta-';

@@ -47,6 +47,9 @@ async function uploadParts(
     const put = uploads
       .putPart(upload, number, part, md5)
       .then((etag) => {
+        // Supabase accepts a wrong Content-MD5, so what it says that it stored is compared as well.
+        if (/^[0-9a-f]{32}$/.test(etag) && etag !== md5)
+          throw new Error(`part ${number} of ${upload.key} was stored with the MD5 ${etag}, sent was ${md5}`);
         etags[number - 1] = etag;
       })
       .catch((error: unknown) => {

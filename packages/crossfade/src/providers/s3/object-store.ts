@@ -5,7 +5,7 @@ import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
 import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
-import { announcedSize, headerText, metaHeaders, readHead, readMeta, unquote } from './answers.ts';
+import { announcedSize, headerText, metaHeaders, opaqueEtag, readHead, readMeta, unquote } from './answers.ts';
 import { parseListing, type KeyEncoding, type ListingPage } from './listing-page.ts';
 import { createUntoldEncoding } from './untold-encoding.ts';
 import { uploadInParts } from './multipart-upload.ts';
@@ -135,7 +135,7 @@ export function createObjectStore(
             throw refuse(`GET ${bucket}/${key}`, answer.status, 'the range was not heeded');
           const found = unquote(headerText(answer.headers['etag']) ?? '');
           if (answer.body.byteLength !== into.byteLength || (etag !== '' && found !== etag)) throw changed();
-          return { meta: readMeta(answer.headers) };
+          return { meta: readMeta(answer.headers), ...opaqueEtag(answer.headers) };
         } catch (error) {
           if (error instanceof TooLong || isPreconditionFailed(error)) throw changed();
           throw error;
