@@ -62,6 +62,10 @@ describe('copy --shared', () => {
       joined: false,
       from: 'legacy',
       to: 'production',
+      listed: wanted.length,
+      proven: wanted.length,
+      gone: 0,
+      unlisted: 0,
       copied: wanted.length,
       bytes: wanted.reduce((sum, [key]) => sum + `bytes of ${key}`.length, 0),
       verified: { objects: wanted.length, bytes: answer.bytes, verified: wanted.length },
@@ -71,6 +75,7 @@ describe('copy --shared', () => {
       manifest: {
         file: join(world.folder, 'shared.jsonl'),
         rows: wanted.length,
+        unproven: 0,
         sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       },
       next: ['crossfade verify legacy production'],

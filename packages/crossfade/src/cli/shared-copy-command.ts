@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import pc from 'picocolors';
+import { accountText, unaccounted, unaccountedText } from '../transfer/account.ts';
 import { keyFilter } from '../transfer/key-filter.ts';
 import { runSharedCopy, type SharedCopyResult } from '../transfer/shared/shared-copy.ts';
 import { readEnvironment } from './environment-file.ts';
@@ -110,9 +111,10 @@ async function checkLocations(
 
 type Outcome = 'done' | 'failed' | 'nothing';
 
-function outcomeOf({ failed, objects }: SharedCopyResult): Outcome {
-  if (failed > 0) return 'failed';
-  return objects === 0 ? 'nothing' : 'done';
+function outcomeOf({ failed, account, manifest }: SharedCopyResult): Outcome {
+  if (failed > 0 || unaccounted(account) !== 0) return 'failed';
+  if (manifest !== null && manifest.rows !== account.proven) return 'failed';
+  return account.proven === 0 ? 'nothing' : 'done';
 }
 
 interface Ends {
@@ -121,12 +123,22 @@ interface Ends {
 }
 
 function tell(result: SharedCopyResult, outcome: Outcome, say: (line: string) => void, { from, to }: Ends): void {
-  const { copied, copiedBytes, verified, objects, failed, failures } = result;
+  const { copied, copiedBytes, account, failed, unlisted, failures, manifest } = result;
   say(
     `copied ${amountText({ objects: copied, bytes: copiedBytes })}${result.joined ? ', joining what was under way' : ''}`,
   );
-  say(`proven ${verified.toLocaleString('en')} of ${objects.toLocaleString('en')} objects in ${to}`);
-  if (outcome === 'nothing') say(`${from} holds no object that was asked for: check the prefix and the patterns`);
+  say(`${accountText(account)}, in ${to}`);
+  const unnamed = unaccountedText(account);
+  if (unnamed !== null) say(unnamed);
+  if (manifest !== null && manifest.rows !== account.proven)
+    say(`the manifest names ${manifest.rows} of the ${account.proven} proven objects: run it again`);
+  if (outcome === 'nothing')
+    say(
+      account.listed === 0
+        ? `${from} holds no object that was asked for: check the prefix and the patterns`
+        : `nothing is proven: all that ${from} listed was deleted meanwhile`,
+    );
+  if (unlisted > 0) say(`${unlisted} ranges of keys could not be listed: nothing is known of their objects`);
   if (failed === 0) return;
   say(`${pc.red('✘')} ${failed.toLocaleString('en')} could not be copied`);
   for (const { key, reason } of failures.slice(0, SHOWN))
@@ -142,6 +154,7 @@ interface Asked extends Ends {
 
 function answerOf(result: SharedCopyResult, { outcome, from, to, seconds, command }: Asked) {
   const { transfer, joined, copied, copiedBytes, objects, bytes, verified, extra, failed, failures, manifest } = result;
+  const { listed, proven, gone } = result.account;
   const verify = `crossfade verify ${quoted(from)} ${quoted(to)}`;
   const next = { done: [verify], failed: [command, verify], nothing: ['crossfade copy --help'] };
   return {
@@ -150,6 +163,10 @@ function answerOf(result: SharedCopyResult, { outcome, from, to, seconds, comman
     joined,
     from,
     to,
+    listed,
+    proven,
+    gone,
+    unlisted: result.unlisted,
     copied,
     bytes: copiedBytes,
     verified: { objects, bytes, verified },

@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { FINDING_KINDS, type Finding, type FindingKind, type Findings } from '../transfer/findings.ts';
+import { FINDING_KINDS, unprovenBy, type Finding, type FindingKind, type Findings } from '../transfer/findings.ts';
+import type { UnprovenObject } from '../transfer/manifest.ts';
 import { safe } from './printable.ts';
 import type { ProgressView } from './transfer-progress.ts';
 
@@ -8,13 +9,14 @@ const SHOWN = 10;
 const TITLES: Readonly<Record<FindingKind, string>> = {
   missing: 'missing in the target',
   different: 'different',
-  failed: 'could not be copied',
+  failed: 'failed: could not be copied or compared',
   skipped: 'skipped: no objects',
   extra: 'extra: in the target only',
   late: 'changed in the source meanwhile',
+  gone: 'gone: deleted in the source after they were listed',
 };
-/** What is told and is no failure of a copy. */
-const HARMLESS: ReadonlySet<FindingKind> = new Set(['late']);
+/** What is told and is no failure. */
+const HARMLESS: ReadonlySet<FindingKind> = new Set(['late', 'gone']);
 
 export function findingText({ key, reason, expected, measured }: Finding): string {
   const compared = expected === undefined ? '' : `: expected ${expected}, found ${measured ?? 'nothing'}`;
@@ -32,6 +34,15 @@ export function showFindings(view: ProgressView, findings: Findings): void {
     if (count > SHOWN) view.say(`    … and ${(count - SHOWN).toLocaleString('en')} more`);
   }
   if (findings.file !== null) view.say(`  all of them: ${findings.file}`);
+}
+
+/** What a manifest names at its end: each listed object that is not proven. */
+export async function* unprovenIn(...all: readonly AsyncIterable<Finding>[]): AsyncGenerator<UnprovenObject> {
+  for (const findings of all)
+    for await (const one of findings) {
+      const object = unprovenBy(one);
+      if (object !== null) yield object;
+    }
 }
 
 /** The first thousand of each kind, as `--json` tells them. */

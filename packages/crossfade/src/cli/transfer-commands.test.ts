@@ -207,7 +207,10 @@ describe('copy and verify, between a bucket and a folder', () => {
     expect(JSON.parse(out)).toMatchObject({
       outcome: 'failed',
       copied: 1,
-      verified: { objects: 1, verified: 1 },
+      listed: 3,
+      proven: 1,
+      failed: 2,
+      verified: { objects: 3, verified: 1 },
       findings: {
         failed: [
           { key: '50%.wav', reason: 'Supabase Storage takes no "%" in a key' },

@@ -1,15 +1,16 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ObjectStore } from '../providers/providers.ts';
-import { openFindings, type Findings } from '../transfer/findings.ts';
+import { accountText, unaccounted, unaccountedText, type Account } from '../transfer/account.ts';
+import { openFindings, type Finding, type FindingKind, type Findings } from '../transfer/findings.ts';
 import { openManifestSource, type ManifestSource } from '../transfer/manifest-file.ts';
 import { withManifest, type WrittenManifest } from '../transfer/manifest.ts';
-import { repairObjects } from '../transfer/repair.ts';
-import { verifyObjects, type VerifyOptions, type VerifyResult } from '../transfer/verify.ts';
+import { repairObjects, type Repaired } from '../transfer/repair.ts';
+import { verifyObjects, type VerifyFinding, type VerifyOptions, type VerifyResult } from '../transfer/verify.ts';
 import { copyOptions } from './copy-command.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
-import { findingsJson, showFindings } from './transfer-answer.ts';
+import { findingsJson, showFindings, unprovenIn } from './transfer-answer.ts';
 import { quoted, sideOf, withTransfer, type TransferSession } from './transfer-session.ts';
 import { UserError } from './user-error.ts';
 
@@ -60,25 +61,33 @@ function refuseFlags(flags: CommandFlags): void {
 async function verifyBoth(session: TransferSession): Promise<number> {
   const { flags, findings } = session;
   const file = flags.manifest === undefined ? null : resolve(flags.manifest);
-  const { result: found, manifest } = await withManifest(file, async (more) => {
+  const work = async (more: Pick<VerifyOptions, 'onVerified'>): Promise<Omit<Verified, 'findings' | 'manifest'>> => {
     const stores = verifyOptions(session, sideOf(session, 0).store, sideOf(session, 1).store);
-    const options: VerifyOptions = { ...stores, ...more };
+    const options: VerifyOptions = { ...stores, ...more, refuses: (key) => sideOf(session, 1).refuses(key) };
     const result = await verifyObjects(options);
     return { result, repaired: flags.repair === true ? await repair(session, options) : null };
-  });
+  };
+  const { result: found, manifest } = await withManifest(file, work, ({ repaired }) =>
+    repaired === null ? unprovenIn(findings.all()) : unprovenIn(goneIn(findings), repaired.left.all()),
+  );
   return answer(session, { ...found, findings, manifest });
+}
+
+/** What was wrong and is repaired is proven; what is gone stays so. */
+async function* goneIn(findings: Findings): AsyncGenerator<Finding> {
+  for await (const one of findings.all()) if (one.kind === 'gone') yield one;
 }
 
 async function verifyManifest(session: TransferSession, manifest: string): Promise<number> {
   const source: ManifestSource = await openManifestSource(resolve(manifest));
   try {
-    const target = sideOf(session, 0).store;
-    const to = session.flags.deep === true ? withoutEtags(target) : target;
+    const to = sideOf(session, 0);
+    const target = session.flags.deep === true ? withoutEtags(to.store) : to.store;
     // The manifest has no bytes: deep means that the target is read, whatever its ETags say.
-    const options = { ...verifyOptions(session, source.store, to), deep: false };
+    const options = { ...verifyOptions(session, source.store, target), deep: false };
     const { prefix } = session.options;
     const filter = (key: string): boolean => key.startsWith(prefix) && options.filter?.(key) !== false;
-    const result = await verifyObjects({ ...options, filter });
+    const result = await verifyObjects({ ...options, filter, refuses: (key) => to.refuses(key) });
     return answer(session, { result, findings: session.findings, repaired: null, manifest: null });
   } finally {
     await source.close();
@@ -112,73 +121,88 @@ function verifyOptions(session: TransferSession, from: ObjectStore, to: ObjectSt
   };
 }
 
-interface Repaired {
-  readonly copied: number;
-  readonly verified: number;
+interface Repair extends Repaired {
   /** What is still wrong. */
   readonly left: Findings;
 }
 
-async function repair(session: TransferSession, verify: VerifyOptions): Promise<Repaired> {
+async function repair(session: TransferSession, verify: VerifyOptions): Promise<Repair> {
   const { findings } = session;
   const left = openFindings(`${findings.file ?? resolve('.crossfade/transfer/verify')}.after-repair`);
-  async function* wrong(): AsyncGenerator<string> {
-    for await (const { kind, key } of findings.all()) if (kind === 'missing' || kind === 'different') yield key;
-  }
-  const copy = {
-    ...copyOptions(session),
-    onFailed: ({ key, reason }: { key: string; reason: string }) => left.add({ kind: 'failed' as const, key, reason }),
+  const onFinding = (finding: VerifyFinding): Promise<void> => left.add(finding);
+  return {
+    ...(await repairObjects(wrongIn(findings), { copy: copyOptions(session), verify: { ...verify, onFinding } })),
+    left,
   };
-  const done = await repairObjects(wrong(), { copy, verify: { ...verify, onFinding: (finding) => left.add(finding) } });
-  return { ...done, left };
 }
+
+async function* wrongIn(findings: Findings): AsyncGenerator<string> {
+  for await (const { kind, key } of findings.all()) if (WRONG.has(kind)) yield key;
+}
+
+/** What a repair takes up. */
+const WRONG: ReadonlySet<FindingKind> = new Set(['missing', 'different', 'failed']);
 
 interface Verified {
   readonly result: VerifyResult;
   readonly findings: Findings;
-  readonly repaired: Repaired | null;
+  readonly repaired: Repair | null;
   readonly manifest: WrittenManifest | null;
 }
 
-async function answer(session: TransferSession, { result, findings, repaired, manifest }: Verified): Promise<number> {
+/** What was wrong before is now what the repair made of it. */
+function accountOf({ result: { account }, findings: { counts }, repaired }: Verified): Account {
+  const failed = counts.missing + counts.different + counts.failed;
+  if (repaired === null) return { ...account, failed, gone: counts.gone };
+  const { proven, failed: left, gone } = repaired.account;
+  return { ...account, proven: account.proven + proven, failed: left, gone: counts.gone + gone };
+}
+
+type Outcome = 'done' | 'failed' | 'nothing';
+
+async function answer(session: TransferSession, verified: Verified): Promise<number> {
+  const { result, findings, repaired, manifest } = verified;
   const { view, flags } = session;
   const target = session.locations.at(-1)?.text ?? '';
-  const { missing, different, skipped, extra } = findings.counts;
-  const left = repaired === null ? missing + different : wrongIn(repaired.left);
-  const empty = result.objects === 0;
-  const good = left + skipped + extra === 0 && !empty;
+  const account = accountOf(verified);
+  const { listed, proven, failed, gone } = account;
+  const wrong = failed + findings.counts.skipped + findings.counts.extra > 0 || unaccounted(account) !== 0;
+  const outcome: Outcome = wrong ? 'failed' : proven === 0 ? 'nothing' : 'done';
   showFindings(view, findings);
-  view.say(
-    `verified ${result.verified.toLocaleString('en')} of ${result.objects.toLocaleString('en')} objects in ${target}`,
-  );
-  if (empty) view.say('there was nothing to verify: check the prefix and the patterns');
   if (repaired !== null) {
-    view.say(`repaired: ${repaired.copied} copied again, ${repaired.verified} of them proven`);
+    view.say(`repaired: ${repaired.copied} copied again, ${repaired.account.proven} of them proven`);
     showFindings(view, repaired.left);
     await repaired.left.close();
   }
+  view.say(`${accountText(account)}, in ${target}`);
+  const unnamed = unaccountedText(account);
+  if (unnamed !== null) view.say(unnamed);
+  if (listed === 0) view.say('there was nothing to verify: check the prefix and the patterns');
+  else if (proven === 0 && !wrong) view.say('nothing is proven: all that was listed was deleted meanwhile');
   if (flags.json === true) {
-    const { objects, bytes, verified } = result;
+    const { objects, bytes, verified: before } = result;
     const document = {
-      outcome: good ? 'done' : empty ? 'nothing' : 'failed',
+      outcome,
+      listed,
+      proven,
+      failed,
+      gone,
       objects,
       bytes,
-      verified,
+      verified: before,
       deep: flags.deep === true,
       ...findingsJson(findings),
       repaired:
         repaired === null
           ? null
-          : { copied: repaired.copied, verified: repaired.verified, left: findingsJson(repaired.left) },
+          : { copied: repaired.copied, verified: repaired.account.proven, left: findingsJson(repaired.left) },
       manifest,
-      next: nextOf(session, good, left),
+      next: nextOf(session, outcome === 'done', failed),
     };
     process.stdout.write(`${JSON.stringify(document)}\n`);
   }
-  return good ? EXIT.done : EXIT.failed;
+  return outcome === 'done' ? EXIT.done : EXIT.failed;
 }
-
-const wrongIn = ({ counts }: Findings): number => counts.missing + counts.different + counts.failed;
 
 function nextOf({ locations, command, flags }: TransferSession, good: boolean, left: number): string[] {
   if (good || locations.length < 2) return good ? [] : [command];

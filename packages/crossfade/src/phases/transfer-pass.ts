@@ -1,4 +1,5 @@
 import type { RolloutContext } from '../rollout/context.ts';
+import { unaccountedText } from '../transfer/account.ts';
 import { carryDeletes } from '../transfer/carry-deletes.ts';
 import { catchUp } from '../transfer/catch-up.ts';
 import type { CopyResult } from '../transfer/copy.ts';
@@ -59,6 +60,7 @@ function failOn({ failed }: CopyResult): void {
     throw new Error(`${failed.length} objects could not be copied, the first ${first.key}: ${first.reason}`);
 }
 
+/** `mismatched` counts what differs and what could not be compared: neither is proven. */
 export type VerifiedPass = { objects: number; bytes: number; verified: number; mismatched: number; missing: number };
 
 /**
@@ -87,9 +89,11 @@ export async function verifyInR2(
     if (result.missing.length === 0 || passes === MOST_PASSES) break;
     await copyToR2(context, `${pass}: uploaded meanwhile`, options);
   }
-  const { objects, bytes, verified, mismatched, missing } = result;
+  const { objects, bytes, verified, mismatched, missing, failed, account } = result;
   await context.keep(`${place}.json`, JSON.stringify(result, null, 2));
-  const counted = { objects, bytes, verified, mismatched: mismatched.length };
+  const unnamed = unaccountedText(account);
+  if (unnamed !== null) throw new Error(unnamed);
+  const counted = { objects, bytes, verified, mismatched: mismatched.length + failed.length };
   await context.record({
     kind: 'transfer.finished',
     data: { ...counted, pass, seconds: (performance.now() - start) / 1000 },
@@ -140,13 +144,13 @@ export async function missingInLegacy(context: RolloutContext, kept: ReadonlySet
   const { providers, config, signal } = context;
   const { legacyStore: legacy, r2 } = providers;
   const { concurrency } = config.transfer;
-  const { missing, mismatched } = await verifyObjects({
+  const { missing, mismatched, failed } = await verifyObjects({
     from: r2.production,
     to: legacy,
     concurrency,
     signal,
     filter: (key) => !kept.has(key),
   });
-  const suspected = [...missing, ...mismatched.map((one) => one.key)];
+  const suspected = [...missing, ...[...mismatched, ...failed].map((one) => one.key)];
   return stillMissing({ r2: r2.production, legacy, concurrency, signal }, suspected);
 }

@@ -151,16 +151,20 @@ describe('what no other object would fare better with', () => {
   const many = Array.from({ length: 400 }, (_, index) => `key-${String(index).padStart(4, '0')}`);
 
   it.each([
-    ['an expired token', 400, 'ExpiredToken', 's3:new does not take the credential any more'],
-    ['a revoked key', 403, 'InvalidAccessKeyId', 's3:new does not take the credential any more'],
-    ['a full store', 507, 'InsufficientStorage', 's3:new is full'],
-    ['a quota', 403, 'QuotaExceeded', 's3:new is full'],
-    ['a right that is missing', 403, 'AccessDenied', '100 objects failed in a row'],
-  ])('%s stops the copy with one error that says what to do', async (_name, status, code, message) => {
+    ['an expired token', 400, 'ExpiredToken', /./, 's3:new does not take the credential any more'],
+    ['a revoked key', 403, 'InvalidAccessKeyId', /./, 's3:new does not take the credential any more'],
+    ['a bucket that was deleted', 404, 'NoSuchBucket', /./, 's3:new has no such bucket any more'],
+    ['a full store', 507, 'InsufficientStorage', /^PUT/, 's3:new is full'],
+    ['a quota', 403, 'QuotaExceeded', /^PUT/, 's3:new is full'],
+    ['a right that is missing', 403, 'AccessDenied', /^PUT/, '100 objects failed in a row'],
+  ])('%s stops the copy with one error that says what to do', async (_name, status, code, refused, message) => {
     place(...many);
     let puts = 0;
-    s3.fault = (call, _request, response) =>
-      call.startsWith('PUT new/') && ++puts > 20 && refuse(response, status, code);
+    s3.fault = (call, _request, response) => {
+      if (!/^[A-Z]+ new[/?]/.test(call)) return false;
+      if (call.startsWith('PUT')) puts++;
+      return puts > 20 && refused.test(call) && refuse(response, status, code);
+    };
     await expect(copy()).rejects.toThrow(message);
     expect(puts).toBeLessThan(350);
     s3.fault = null;

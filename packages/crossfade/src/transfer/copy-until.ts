@@ -9,6 +9,11 @@ export interface CaughtUp {
   readonly bytes: number;
   /** Were there already when the last pass looked. */
   readonly present: number;
+  /** What the last pass listed, and what the target was given or had of it by then. */
+  readonly listed: number;
+  readonly arrived: number;
+  /** Of what the last pass listed. */
+  readonly gone: number;
   readonly passes: number;
   /** When the last pass began, epoch ms: what has changed in the source since then may not be in the target. */
   readonly since: number;
@@ -30,7 +35,7 @@ export async function copyUntil(
 ): Promise<CaughtUp> {
   const { refuses, filter } = options;
   const holdable = (key: string): boolean => filter?.(key) !== false && (refuses?.(key) ?? null) === null;
-  let [copied, bytes, best, inVain] = [0, 0, Infinity, 0];
+  let [copied, bytes, refused, best, inVain] = [0, 0, 0, Infinity, 0];
   for (let passes = 1; ; passes++) {
     const since = Date.now();
     // What a store cannot hold is told once, by the first pass.
@@ -38,7 +43,12 @@ export async function copyUntil(
     const { result, failures } = maxLagSeconds === null ? await copyTelling(pass) : await copyHolding(pass);
     copied += result.copied;
     bytes += result.bytes;
-    const done = { copied, bytes, present: result.present, passes, since };
+    if (passes === 1) refused = result.failures - failures.length;
+    const { present, gone } = result;
+    // What was refused is left out of the later passes, and is listed all the same.
+    const listed = passes === 1 ? result.listed : result.listed + refused;
+    const arrived = result.copied + present + result.keptNewer.length;
+    const done = { copied, bytes, present, listed, arrived, gone, passes, since };
     if (maxLagSeconds === null) return { ...done, lagSeconds: null, caughtUp: true };
     const lag = await measureLag({ ...options, filter: holdable });
     onLag(lag.seconds, lag.pending);

@@ -13,6 +13,7 @@ import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { eachAtOnce } from './each-at-once.ts';
 import type { KeyRange } from './key-range.ts';
 import { listPairs } from './list-in-ranges.ts';
+import { listedEntry, ListedNotThere } from './listed-entry.ts';
 import type { KeyPair } from './merge-listings.ts';
 import { ObjectChanged } from './object-body.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
@@ -51,6 +52,8 @@ export interface CopyOptions {
   readonly refuses?: (key: string) => string | null;
   /** Told of each object that could not be copied. With it the result's `failed` stays empty, however many there are. */
   readonly onFailed?: (failure: CopyFailure) => Promise<void> | void;
+  /** Told of each object that was deleted in the source after it was listed. */
+  readonly onGone?: (key: string) => Promise<void> | void;
 }
 
 export interface CopyFailure {
@@ -58,17 +61,22 @@ export interface CopyFailure {
   readonly reason: string;
 }
 
+/** `listed` is the sum of `copied`, `present`, `gone`, `keptNewer` and `failures`. */
 export interface CopyResult {
+  /** Objects in the source's listing that were asked for. */
+  readonly listed: number;
   readonly copied: number;
   readonly bytes: number;
   /** Were there already, with the same bytes as far as the ETags show. */
   readonly present: number;
-  /** Were in the source's listing and gone when they should be copied. */
+  /** Were in the source's listing, and in no listing any more when they should be copied. */
   readonly gone: number;
   /** Differ and are newer in the target (`keepNewer`). */
   readonly keptNewer: readonly string[];
   /** Of `concurrency`, the fewest that the stores' throttling left at a time. */
   readonly fewestAtOnce: number;
+  /** How many could not be copied, whoever was told of them. */
+  readonly failures: number;
   readonly failed: readonly CopyFailure[];
 }
 
@@ -95,7 +103,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
   const { from, to, signal, concurrency } = options;
   const progress = createProgress(options.onProgress ?? (() => {}));
   const throttle = createThrottle(concurrency, [from, to]);
-  const stop = createEarlyStop();
+  const stop = createEarlyStop(options);
   const tools: CopyTools = {
     from,
     to,
@@ -107,43 +115,48 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
   const failed: CopyFailure[] = [];
   const tellFailed = options.onFailed ?? ((failure: CopyFailure) => void failed.push(failure));
   const keptNewer: string[] = [];
-  let [copied, bytes, present, gone] = [0, 0, 0, 0];
+  let [listed, copied, bytes, present, gone, failures] = [0, 0, 0, 0, 0, 0];
 
-  async function copy(listed: ObjectHead): Promise<void> {
-    const { key } = listed;
-    try {
-      const outcome = await copyWithRetries(tools, listed, progress.moved);
-      stop.succeeded();
-      if (outcome === null) gone++;
-      else {
-        copied++;
-        bytes += outcome.size;
-        await options.onCopied?.(outcome);
-      }
-    } catch (error) {
-      if (!(error instanceof ObjectFailed)) throw error;
-      await tellFailed({ key, reason: errorText(error.cause) });
-      stop.failed(key, error.cause);
+  async function fail(key: string, reason: string): Promise<void> {
+    failures++;
+    await tellFailed({ key, reason });
+  }
+
+  async function copy(object: ObjectHead): Promise<void> {
+    const outcome = await copyWithRetries(tools, object, progress.moved);
+    stop.succeeded(object.key);
+    if (outcome === null) {
+      gone++;
+      await options.onGone?.(object.key);
+    } else {
+      copied++;
+      bytes += outcome.size;
+      await options.onCopied?.(outcome);
     }
-    progress.finished();
   }
 
   /** Nothing to wait for where the listings show that it is there. */
   function decide(pair: SourcePair): Promise<void> | undefined {
     signal.throwIfAborted();
+    listed++;
+    const refused = options.refuses?.(pair.key) ?? null;
+    if (refused !== null) return fail(pair.key, refused);
     if (needOf(pair.from, pair.to, options.keepNewer) !== 'present') return act(pair);
     present++;
     return undefined;
   }
 
   async function act(pair: SourcePair): Promise<void> {
-    const need = await settle(options, pair.from, pair.to);
-    if (need === 'present') present++;
-    else if (need === 'keep-newer') keptNewer.push(pair.key);
-    else {
-      const refused = options.refuses?.(pair.key) ?? null;
-      if (refused === null) await copy(pair.from);
-      else await tellFailed({ key: pair.key, reason: refused });
+    const { key } = pair;
+    try {
+      const need = await settle(options, pair.from, pair.to);
+      if (need === 'present') present++;
+      else if (need === 'keep-newer') keptNewer.push(key);
+      else await copy(pair.from).finally(progress.finished);
+    } catch (error) {
+      if (!(error instanceof ObjectFailed)) throw error;
+      await fail(key, errorText(error.cause));
+      await stop.failed(key, error.cause);
     }
   }
 
@@ -157,7 +170,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
   }
   signal.throwIfAborted();
   progress.end();
-  return { copied, bytes, present, gone, keptNewer, fewestAtOnce: throttle.fewest, failed };
+  return { listed, copied, bytes, present, gone, keptNewer, fewestAtOnce: throttle.fewest, failures, failed };
 }
 
 type SourcePair = KeyPair & { readonly from: ObjectHead };
@@ -198,13 +211,17 @@ function countWhile(options: CopyOptions, expect: (objects: number, bytes: numbe
   return { end: () => counted, stop: () => (stopped = true) };
 }
 
-/** Settles what the listings leave open. */
+/** Settles what the listings leave open. @throws ObjectFailed where bytes that are to be compared cannot be read */
 async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | null): Promise<Exclude<Need, 'unsure'>> {
   const need = needOf(from, to, options.keepNewer);
   if (need !== 'unsure' || to === null) return need === 'unsure' ? 'copy' : need;
   const targetIsNewer = Date.parse(to.lastModified) > Date.parse(from.lastModified);
   if (options.unsure === 'bytes') {
-    const { equal } = await compareObject(options, from, to, { deep: false, signal: options.signal });
+    const comparing = compareObject(options, from, to, { deep: false, signal: options.signal });
+    const { equal } = await comparing.catch((cause: unknown) => {
+      options.signal.throwIfAborted();
+      throw new ObjectFailed(from.key, { cause });
+    });
     if (equal) return 'present';
     return options.keepNewer === true && targetIsNewer ? 'keep-newer' : 'copy';
   }
@@ -229,27 +246,41 @@ async function copyWithRetries(
   let current = listed;
   for (let attempt = 1; ; attempt++) {
     let inVain = 0;
+    let cause: unknown = null;
     try {
-      return await copyObject(tools, current, (bytes) => {
+      const copied = await copyObject(tools, current, (bytes) => {
         inVain += bytes;
         moved(bytes);
       });
+      if (copied !== null) return copied;
     } catch (error) {
       signal.throwIfAborted();
-      moved(-inVain);
-      const throttled = isThrottled(error);
-      if (throttled && error instanceof ProviderError) throttle.slowDown(error.retryAfterMs);
-      // A request that cannot be written cannot be at the next attempt either.
-      const inAnyCase = reasonToStop(error) !== null || error instanceof TypeError;
-      if (inAnyCase || attempt >= (throttled ? THROTTLED_ATTEMPTS : ATTEMPTS))
-        throw new ObjectFailed(listed.key, { cause: error });
-      if (error instanceof ObjectChanged) {
-        const now = await from.head(listed.key).catch((cause: unknown) => {
-          throw new ObjectFailed(listed.key, { cause });
-        });
-        if (now === null) return null;
-        current = now;
-      } else await wait(backOffMs(attempt), null, { signal });
+      cause = error;
     }
+    moved(-inVain);
+    const throttled = isThrottled(cause);
+    if (throttled && cause instanceof ProviderError) throttle.slowDown(cause.retryAfterMs);
+    const isAway = cause === null || cause instanceof ObjectChanged;
+    const now = isAway ? await lookAgain(from, current.key, cause === null) : current;
+    if (now === null) return null;
+    // A request that cannot be written cannot be at the next attempt either.
+    const inAnyCase = reasonToStop(cause) !== null || cause instanceof TypeError;
+    if (inAnyCase || attempt >= (throttled ? THROTTLED_ATTEMPTS : ATTEMPTS))
+      throw new ObjectFailed(listed.key, { cause: cause ?? new ListedNotThere(from.label) });
+    current = now;
+    if (!(cause instanceof ObjectChanged)) await wait(backOffMs(attempt), null, { signal });
+  }
+}
+
+/**
+ * An object that is not the listed one any more, as it is now; `null` when the listing has lost it too, which alone says
+ * that it was deleted.
+ * @throws ObjectFailed when the source does not say
+ */
+async function lookAgain(from: ObjectStore, key: string, wasAbsent: boolean): Promise<ObjectHead | null> {
+  try {
+    return (wasAbsent ? null : await from.head(key)) ?? (await listedEntry(from, key));
+  } catch (cause) {
+    throw new ObjectFailed(key, { cause });
   }
 }

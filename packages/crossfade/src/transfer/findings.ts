@@ -3,12 +3,14 @@ import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
+import type { UnprovenObject } from './manifest.ts';
 
 /**
  * `missing`: in the source only; `extra`: in the target only; `different`: not the same bytes; `failed`: could not be
- * copied; `skipped`: lies in a folder and is no object; `late`: changed in the source since the last pass began.
+ * copied or compared; `skipped`: lies in a folder and is no object; `late`: changed in the source since the last pass
+ * began; `gone`: deleted in the source after it was listed.
  */
-export const FINDING_KINDS = ['missing', 'different', 'failed', 'skipped', 'extra', 'late'] as const;
+export const FINDING_KINDS = ['missing', 'different', 'failed', 'skipped', 'extra', 'late', 'gone'] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 const finding = v.object({
@@ -19,6 +21,13 @@ const finding = v.object({
   measured: v.optional(v.string()),
 });
 export type Finding = v.InferOutput<typeof finding>;
+
+/** What a manifest says of an object that has such a finding; `null` for one that the source did not list. */
+export function unprovenBy({ kind, key, reason }: Finding): UnprovenObject | null {
+  if (kind === 'extra' || kind === 'skipped') return null;
+  if (kind === 'gone') return { key, gone: true };
+  return kind === 'late' ? { key, late: true } : { key, failed: reason ?? kind };
+}
 
 /** Findings of each kind that are kept in memory; the file has all. */
 export const KEPT = 1000;
@@ -38,7 +47,15 @@ export interface Findings {
 
 /** Collects findings in a file, one JSON line each, which is made with the first of them. */
 export function openFindings(path: string): Findings {
-  const counts: Record<FindingKind, number> = { missing: 0, different: 0, failed: 0, skipped: 0, extra: 0, late: 0 };
+  const counts: Record<FindingKind, number> = {
+    missing: 0,
+    different: 0,
+    failed: 0,
+    skipped: 0,
+    extra: 0,
+    late: 0,
+    gone: 0,
+  };
   const kept = new Map<FindingKind, Finding[]>(FINDING_KINDS.map((kind) => [kind, []]));
   let handle: FileHandle | null = null;
   let last: Promise<unknown> = Promise.resolve();

@@ -117,10 +117,8 @@ describe('a key that the listing does not tell', () => {
       expect(reason).toMatch(/under a key that cannot be read: ".*" is not URL-enc/);
     const verified = await verifyObjects(options);
     expect(verified).toMatchObject({ objects: 4, verified: 1, missing: [] });
-    expect(verified.mismatched.map(({ key, reason }) => [key, reason])).toEqual([
-      ['caf\ufffdE9', 'unreadable'],
-      ['caf\ufffdF1', 'unreadable'],
-      ['zz%', 'unreadable'],
-    ]);
+    expect(verified.failed.map(({ key, reason }) => [key, reason])).toEqual(
+      ['caf\ufffdE9', 'caf\ufffdF1', 'zz%'].map((key) => [key, expect.stringContaining('that cannot be read: ')]),
+    );
   });
 });

@@ -106,11 +106,19 @@ async function* readRows(file: string): AsyncGenerator<Row> {
   let at = 0;
   for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
     at++;
-    if (line !== '') yield readRow(file, at, line);
+    const row = line === '' ? null : readRow(file, at, line);
+    if (row !== null) yield row;
   }
 }
 
-function readRow(file: string, line: number, text: string): Row {
+const unproven = v.union([
+  v.object({ key: v.string(), gone: v.literal(true) }),
+  v.object({ key: v.string(), late: v.literal(true) }),
+  v.object({ key: v.string(), failed: v.string() }),
+]);
+
+/** `null` for a line that names what was not proven: nothing is claimed of that object. */
+function readRow(file: string, line: number, text: string): Row | null {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -119,6 +127,7 @@ function readRow(file: string, line: number, text: string): Row {
       `${file}, line ${line}: expected one JSON object, found ${JSON.stringify(text.slice(0, 60))}`,
     );
   }
+  if (v.is(unproven, json)) return null;
   const parsed = v.safeParse(row, json);
   if (parsed.success) {
     const { key, size, etag, md5 = etag } = parsed.output;

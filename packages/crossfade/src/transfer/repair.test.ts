@@ -23,31 +23,38 @@ describe('a repair', () => {
       missing: ['c'],
       mismatched: [{ key: 'b', reason: 'SHA-256' }],
     });
-    expect(await repairObjects(keys('c', 'b'), { copy, verify })).toEqual({ copied: 2, verified: 2 });
+    expect(await repairObjects(keys('c', 'b'), { copy, verify })).toEqual({
+      copied: 2,
+      account: { listed: 2, proven: 2, failed: 0, gone: 0, late: 0 },
+    });
     expect(await verifyObjects(verify)).toMatchObject({ verified: 3, missing: [], mismatched: [] });
   });
 
-  it('tells what is still wrong afterwards', async () => {
+  it('tells each key that is still wrong once, by the reason of the copy, and each that is gone', async () => {
     const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
-    from.place('a', 'bytes');
+    for (const key of ['denied', 'good', 'refused']) from.place(key, 'bytes');
+    const head: typeof from.head = async (key) => {
+      if (key === 'denied') throw new Error('AccessDenied');
+      return from.head(key);
+    };
+    const put: typeof to.put = (key, ...object) =>
+      key === 'refused' ? Promise.reject(new Error('no room for it')) : to.put(key, ...object);
     const told: VerifyFinding[] = [];
-    const failed: string[] = [];
-    const refusing = { ...to, put: () => Promise.reject(new Error('no')) };
-    const copy = {
-      from,
-      to: refusing,
-      concurrency: 1,
-      signal,
-      onFailed: ({ key }: { key: string }) => void failed.push(key),
+    const both = { from: { ...from, head }, to: { ...to, put, list: to.list }, concurrency: 1, signal };
+    const options = {
+      copy: both,
+      verify: { ...both, deep: true, onFinding: (one: VerifyFinding) => void told.push(one) },
     };
-    const verify = {
-      from,
-      to: refusing,
-      concurrency: 1,
-      signal,
-      onFinding: (one: VerifyFinding) => void told.push(one),
+    from.onGet = (key) => {
+      if (key === 'denied') throw new Error('AccessDenied');
+      return null;
     };
-    expect(await repairObjects(keys('a'), { copy, verify })).toEqual({ copied: 0, verified: 0 });
-    expect([failed, told]).toEqual([['a'], [{ kind: 'missing', key: 'a' }]]);
+    const repaired = await repairObjects(keys('denied', 'good', 'refused', 'vanished'), options);
+    expect(repaired).toEqual({ copied: 1, account: { listed: 4, proven: 1, failed: 2, gone: 1, late: 0 } });
+    expect(told.toSorted((a, b) => (a.key < b.key ? -1 : 1))).toEqual([
+      { kind: 'failed', key: 'denied', reason: 'AccessDenied' },
+      { kind: 'failed', key: 'refused', reason: 'no room for it' },
+      { kind: 'gone', key: 'vanished' },
+    ]);
   });
 });

@@ -1,12 +1,16 @@
 import { pagesOf } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { errorText } from '../rollout/error-text.ts';
-import { compareObject, provenByListings, type Comparison, type Proof } from './compare-object.ts';
+import type { Account } from './account.ts';
+import { provenByListings, type Comparison, type Proof } from './compare-object.ts';
+import type { CopyFailure } from './copy.ts';
 import { eachAtOnce } from './each-at-once.ts';
+import { judgeObject, type Judged } from './judge-object.ts';
 import type { KeyRange } from './key-range.ts';
 import { listObjects, listPairs } from './list-in-ranges.ts';
 import type { KeyPair } from './merge-listings.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
+import { createEarlyStop } from './stop-early.ts';
 
 export interface VerifiedObject {
   readonly key: string;
@@ -20,14 +24,17 @@ export interface VerifiedObject {
 
 export interface Mismatch {
   readonly key: string;
-  /** What differs: `size`, `MD5`, `SHA-256`; `gone`, or `unreadable` where nothing could be compared. */
+  /** What differs: `size`, `MD5`, `SHA-256`; `gone` where the target lists it and has no bytes of it. */
   readonly reason: string;
   readonly expected: string;
   readonly measured: string;
 }
 
 export type VerifyFinding =
-  { readonly kind: 'missing' | 'extra'; readonly key: string } | ({ readonly kind: 'different' } & Mismatch);
+  | { readonly kind: 'missing' | 'extra' | 'gone'; readonly key: string }
+  /** Could not be compared: the reason is a store's own, or why the target cannot hold such a key. */
+  | ({ readonly kind: 'failed' } & CopyFailure)
+  | ({ readonly kind: 'different' } & Mismatch);
 
 export interface VerifyOptions {
   readonly from: ObjectStore;
@@ -42,62 +49,76 @@ export interface VerifyOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Told of each verified object: what a manifest is written from. */
   readonly onVerified?: (object: VerifiedObject) => Promise<void> | void;
-  /** Told of each object that is not as it should be. With it the result's lists stay empty, however many there are. */
+  /** Why the target cannot hold such a key; `null` when it can. What it cannot hold has failed without a call. */
+  readonly refuses?: (key: string) => string | null;
+  /** Told of each object that is not proven. With it the result's lists stay empty, however many there are. */
   readonly onFinding?: (finding: VerifyFinding) => Promise<void> | void;
   readonly signal: AbortSignal;
 }
 
 export interface VerifyResult {
-  /** Objects of the source, and their bytes. */
+  readonly account: Account;
+  /** Listed objects of the source that were not deleted since, and their bytes. */
   readonly objects: number;
   readonly bytes: number;
   readonly verified: number;
   readonly mismatched: readonly Mismatch[];
   /** In the source only. */
   readonly missing: readonly string[];
+  /** Could not be compared, or cannot be in the target at all. */
+  readonly failed: readonly CopyFailure[];
+  /** Deleted in the source since it was listed. */
+  readonly gone: readonly string[];
   /** In the target only. */
   readonly extra: readonly string[];
 }
 
 /**
- * Proves, object by object, that the target holds the source's bytes. An object of the same size alone is never
- * called verified. What looks wrong by the listings, which age while they are read, is looked at once more before it
- * is told; what the source has deleted meanwhile does not count. Objects come in no order; the lists of the result
- * are sorted.
+ * Proves, object by object, that the target holds the source's bytes, and accounts for every object that the source
+ * lists. An object of the same size alone is never called verified. What looks wrong by the listings, which age while
+ * they are read, is looked at once more before it is told. Objects come in no order; the lists of the result are
+ * sorted.
+ * @throws the signal's reason when that fires, `ProviderError` when a listing cannot be read, and `TransferStopped`
+ * when no other object would fare better
  */
 export async function verifyObjects(options: VerifyOptions): Promise<VerifyResult> {
   const { signal, filter = () => true } = options;
   const progress = createProgress(options.onProgress ?? (() => {}));
-  const mismatched: Mismatch[] = [];
-  const missing: string[] = [];
-  const extra: string[] = [];
-  let [objects, bytes, verified] = [0, 0, 0];
-  const tell = options.onFinding ?? collect;
-
-  function collect(finding: VerifyFinding): void {
-    if (finding.kind === 'different') {
-      const { key, reason, expected, measured } = finding;
-      mismatched.push({ key, reason, expected, measured });
-    } else (finding.kind === 'missing' ? missing : extra).push(finding.key);
-  }
+  const stop = createEarlyStop(options);
+  const found = collectFindings();
+  const tell = options.onFinding ?? found.add;
+  let [listed, proven, failed, gone, bytes] = [0, 0, 0, 0, 0];
 
   /** Nothing to wait for where the listings prove it. */
   function check({ key, from: source, to: target }: KeyPair): Promise<void> | undefined {
     signal.throwIfAborted();
     if (!filter(key)) return undefined;
     if (source === null) return settled(tell({ kind: 'extra', key }));
-    const proven = target === null || options.deep === true ? null : provenByListings(source, target);
-    if (target === null || proven === null) return look(source, target);
+    listed++;
+    const { unreadable } = source;
+    const refused =
+      unreadable === undefined
+        ? (options.refuses?.(key) ?? null)
+        : `listed under a key that cannot be read: ${unreadable}`;
+    if (refused !== null) return finish(source, () => fail(source, { kind: 'failed', key, reason: refused }));
+    const byListings = target === null || options.deep === true ? null : provenByListings(source, target);
+    if (target === null || byListings === null) return finish(source, () => look(source, target));
     progress.moved(source.size);
     progress.finished();
-    return settled(count(source, target, proven));
+    return settled(prove(source, target, byListings));
   }
 
-  function count(source: ObjectHead, target: ObjectHead, found: Comparison & { equal: true }): Promise<void> | void {
-    objects++;
+  async function finish({ size }: ObjectHead, work: () => Promise<void>): Promise<void> {
+    await work();
+    progress.moved(size);
+    progress.finished();
+  }
+
+  function prove(source: ObjectHead, target: ObjectHead, by: Comparison & { equal: true }): Promise<void> | void {
+    proven++;
     bytes += source.size;
-    verified++;
-    const { md5, sha256, proof } = found;
+    stop.succeeded(source.key);
+    const { md5, sha256, proof } = by;
     return options.onVerified?.({
       key: source.key,
       size: source.size,
@@ -108,21 +129,27 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
     });
   }
 
-  async function look(listedSource: ObjectHead, listedTarget: ObjectHead | null): Promise<void> {
-    const found = await judge(options, listedSource, listedTarget);
-    progress.moved(listedSource.size);
-    progress.finished();
-    if (found === null) return;
-    const { source, target, comparison } = found;
+  async function fail({ size }: ObjectHead, finding: VerifyFinding): Promise<void> {
+    failed++;
+    bytes += size;
+    await tell(finding);
+  }
+
+  async function look(source: ObjectHead, target: ObjectHead | null): Promise<void> {
     const { key } = source;
-    if (target !== null && comparison.equal) return count(source, target, comparison);
-    objects++;
-    bytes += source.size;
-    if (target === null) await tell({ kind: 'missing', key });
-    else if (!comparison.equal) {
-      const { reason, expected, measured } = comparison;
-      await tell({ kind: 'different', key, reason, expected, measured });
+    let judged: Judged;
+    try {
+      judged = await judgeObject(options, source, target);
+    } catch (error) {
+      signal.throwIfAborted();
+      await fail(source, { kind: 'failed', key, reason: errorText(error) });
+      return stop.failed(key, error);
     }
+    if (judged.is === 'equal') return prove(judged.source, judged.target, judged.found);
+    if (judged.is === 'missing') return fail(judged.source, { kind: 'missing', key });
+    if (judged.is === 'different') return fail(judged.source, { kind: 'different', ...judged.mismatch });
+    gone++;
+    await tell({ kind: 'gone', key });
   }
 
   const counted = countSource(options, progress.expect);
@@ -131,47 +158,30 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
   await eachAtOnce(listPairs(options), options.concurrency, check);
   await counted;
   progress.end();
+  const account = { listed, proven, failed, gone, late: 0 };
+  return { account, objects: listed - gone, bytes, verified: proven, ...found.lists() };
+}
+
+type Lists = Pick<VerifyResult, 'mismatched' | 'missing' | 'failed' | 'gone' | 'extra'>;
+
+function collectFindings(): { add(finding: VerifyFinding): void; lists(): Lists } {
+  const mismatched: Mismatch[] = [];
+  const failed: CopyFailure[] = [];
+  const keys = { missing: new Array<string>(), gone: new Array<string>(), extra: new Array<string>() };
   return {
-    objects,
-    bytes,
-    verified,
-    mismatched: mismatched.toSorted(byKey),
-    missing: missing.toSorted(),
-    extra: extra.toSorted(),
+    add({ kind, ...finding }) {
+      if ('measured' in finding) mismatched.push(finding);
+      else if ('reason' in finding) failed.push(finding);
+      else if (kind === 'missing' || kind === 'gone' || kind === 'extra') keys[kind].push(finding.key);
+    },
+    lists: () => ({
+      mismatched: mismatched.toSorted(byKey),
+      failed: failed.toSorted(byKey),
+      missing: keys.missing.toSorted(),
+      gone: keys.gone.toSorted(),
+      extra: keys.extra.toSorted(),
+    }),
   };
-}
-
-type Judged =
-  | { readonly source: ObjectHead; readonly target: null; readonly comparison: null }
-  | { readonly source: ObjectHead; readonly target: ObjectHead; readonly comparison: Comparison };
-
-/** `null` when the source has deleted it meanwhile. */
-async function judge(options: VerifyOptions, source: ObjectHead, target: ObjectHead | null): Promise<Judged | null> {
-  if (source.unreadable !== undefined)
-    return {
-      source,
-      target: source,
-      comparison: { equal: false, reason: 'unreadable', expected: 'a key', measured: source.unreadable },
-    };
-  const listed = target === null ? null : await compare(options, source, target);
-  if (target !== null && listed?.equal === true) return { source, target, comparison: listed };
-  const [sourceNow, targetNow] = await Promise.all([options.from.head(source.key), options.to.head(source.key)]);
-  if (sourceNow === null) return null;
-  if (targetNow === null) return { source: sourceNow, target: null, comparison: null };
-  const unchanged = sourceNow.etag === source.etag && targetNow.etag === target?.etag;
-  const comparison = unchanged && listed !== null ? listed : await compare(options, sourceNow, targetNow);
-  return { source: sourceNow, target: targetNow, comparison };
-}
-
-/** An object that cannot be read is not verified; it stops no other. */
-async function compare(options: VerifyOptions, source: ObjectHead, target: ObjectHead): Promise<Comparison> {
-  const { deep = false, signal } = options;
-  try {
-    return await compareObject(options, source, target, { deep, signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    return { equal: false, reason: 'unreadable', expected: source.etag, measured: errorText(error) };
-  }
 }
 
 /** Counts beside the verification, where somebody looks at the progress. */
@@ -187,6 +197,6 @@ async function countSource(options: VerifyOptions, expect: (objects: number, byt
 /** What is done at once is no promise. */
 const settled = (told: Promise<void> | void): Promise<void> | undefined => told ?? undefined;
 
-function byKey(a: Mismatch, b: Mismatch): number {
+function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
   return a.key < b.key ? -1 : 1;
 }

@@ -135,7 +135,7 @@ async function askForAll(context: RolloutContext): Promise<Omit<SippyResult, 'de
   const { config, providers, signal } = context;
   const { legacyStore: legacy, r2 } = providers;
   const counts = { transferred: 0, bytes: 0, failed: 0, left: 0 };
-  const stop = createEarlyStop();
+  const stop = createEarlyStop(null);
   let everyMs = FIRST_PAUSE_MS;
   let nextAt = performance.now() + everyMs;
   const takesEffectUntil = performance.now() + TAKES_EFFECT_MS;
@@ -156,11 +156,11 @@ async function askForAll(context: RolloutContext): Promise<Omit<SippyResult, 'de
       if (opened === null) throw new Error('R2 does not have it, and Sippy did not bring it');
       for await (const chunk of readBody(r2.production, opened, signal)) counts.bytes += chunk.byteLength;
       counts.transferred++;
-      stop.succeeded();
+      stop.succeeded(key);
     } catch (error) {
       signal.throwIfAborted();
       counts.failed++;
-      stop.failed(key, error);
+      await stop.failed(key, error);
     }
     if (performance.now() < nextAt) return;
     everyMs = Math.min(LONGEST_PAUSE_MS, everyMs * 2);

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import * as v from 'valibot';
 import { linesOf } from '../lines-of.ts';
+import { provenKeyOf } from '../manifest.ts';
 import type { KeyEvidence } from './settle-key.ts';
 import { readMediaEvent, type MediaEvent } from './media-event.ts';
 
@@ -70,7 +70,10 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
         if (typeof event !== 'string') add(event.key, evidenceOfEvents([event]));
       }
       for (const manifest of manifests) {
-        for await (const line of linesOf(manifest)) add(v.parse(row, JSON.parse(line)).key, { wasCopied: true });
+        for await (const line of linesOf(manifest)) {
+          const key = provenKeyOf(line);
+          if (key !== null) add(key, { wasCopied: true });
+        }
       }
       return found;
     },
@@ -80,5 +83,3 @@ export async function openSeenEvents(file: string, manifests: readonly string[])
     },
   };
 }
-
-const row = v.object({ key: v.string() });

@@ -3,6 +3,7 @@ import { isRefusedForGood } from '../../providers/provider-error.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
+import { listedEntry } from '../listed-entry.ts';
 import { ObjectChanged, sha256Of } from '../object-body.ts';
 import { isMirrored, legacyHas, marking } from './object-marks.ts';
 import type { Refusals } from './refusals.ts';
@@ -135,7 +136,7 @@ async function decideAbsent(
     if (!mayConclude || !wasInR2 || !older) return 'unproven';
   }
   // A 404 of a HEAD has no body, and a proxy's looks the same: only a listing without it is R2's own word.
-  return (await isListed(stores.r2, target.key)) ? 'copy' : 'delete';
+  return (await listedEntry(stores.r2, target.key)) === null ? 'delete' : 'copy';
 }
 
 async function decidePresent(
@@ -161,12 +162,6 @@ async function decidePresent(
   // Of a copy that differs from its original, the original is right; of two uploads, the newer one.
   if (isCopy) return 'kept';
   return Date.parse(target.lastModified) > written ? 'kept' : 'copy';
-}
-
-async function isListed(store: ObjectStore, key: string): Promise<boolean> {
-  // In byte order the key itself comes before every longer one.
-  for await (const listed of store.list(key)) return listed.key === key;
-  return false;
 }
 
 /** Copies and reads back: legacy accepts bytes that do not fit their checksum. `false` when R2 has another one by now, or none. */

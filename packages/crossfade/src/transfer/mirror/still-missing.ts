@@ -31,7 +31,11 @@ export async function stillMissing(stores: Stores, keys: readonly string[]): Pro
       () => isBehind(stores, key),
       (behind) => !behind,
       { timeoutMs: SETTLED_MS, everyMs: LOOK_EVERY_MS, signal },
-    );
+    ).catch(() => {
+      signal.throwIfAborted();
+      // A key that cannot be looked at, as one that legacy cannot hold, is not known to be there.
+      return { reading: true };
+    });
     if (looked.reading) missing.push(key);
   });
   return missing;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ProviderError } from '../../providers/provider-error.ts';
 import { brokenAfter, memoryStore, type MemoryStore } from '../fixtures/memory-store.ts';
 import type { VerifiedObject } from '../verify.ts';
+import type { UnprovenObject } from '../manifest.ts';
 import { copyPartition, type PartitionTask } from './partition-task.ts';
 
 function twoStores(): { from: MemoryStore; to: MemoryStore } {
@@ -13,6 +14,7 @@ function twoStores(): { from: MemoryStore; to: MemoryStore } {
 /** Copies `b` and `c`; with the last manifest that was written. */
 async function copy(stores: { from: MemoryStore; to: MemoryStore }, over: Partial<PartitionTask> = {}) {
   let manifest: string[] = [];
+  let notes: UnprovenObject[] = [];
   const result = await copyPartition({
     ...stores,
     range: { after: 'a', until: 'c' },
@@ -22,12 +24,17 @@ async function copy(stores: { from: MemoryStore; to: MemoryStore }, over: Partia
     onMoved() {},
     manifest() {
       manifest = [];
-      return { write: async ({ key }: VerifiedObject) => void manifest.push(key), close: async () => {} };
+      notes = [];
+      return {
+        write: async ({ key }: VerifiedObject) => void manifest.push(key),
+        note: async (one: UnprovenObject) => void notes.push(one),
+        close: async () => {},
+      };
     },
     signal: new AbortController().signal,
     ...over,
   });
-  return { result, manifest: manifest.toSorted() };
+  return { result, manifest: manifest.toSorted(), notes };
 }
 
 const away = () => new ProviderError('r2', 'ListObjectsV2', { status: null, message: 'nobody there' });

@@ -4,9 +4,10 @@ import type { ObjectStore } from '../../providers/providers.ts';
 import { backOffMs } from '../../providers/retry.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import { copyOne } from '../copy-one.ts';
-import { copyObjects } from '../copy.ts';
+import { copyObjects, type CopyFailure } from '../copy.ts';
 import { eachAtOnce } from '../each-at-once.ts';
 import type { KeyRange } from '../key-range.ts';
+import type { UnprovenObject } from '../manifest.ts';
 import { TransferStopped } from '../stop-early.ts';
 import { verifyObjects, type VerifiedObject, type VerifyResult } from '../verify.ts';
 import type { FailedObject, PartitionResult } from './shared-transfer.ts';
@@ -27,7 +28,11 @@ export interface PartitionTask {
   /** Told of objects and bytes that arrived; fewer than none where an attempt was in vain. */
   readonly onMoved: (objects: number, bytes: number) => void;
   /** Opens a new part of the manifest: that of an earlier round counts no more. */
-  readonly manifest: () => { write(object: VerifiedObject): Promise<void>; close(): Promise<void> };
+  readonly manifest: () => {
+    write(object: VerifiedObject): Promise<void>;
+    note(object: UnprovenObject): Promise<void>;
+    close(): Promise<void>;
+  };
   readonly signal: AbortSignal;
 }
 
@@ -38,30 +43,26 @@ export interface PartitionTask {
  */
 export async function copyPartition(task: PartitionTask): Promise<PartitionResult> {
   const { signal } = task;
+  const told: Told = { reasons: new Map(), gone: new Set() };
   let [copied, copiedBytes] = [0, 0];
   let inVain = 0;
   let arrived = performance.now();
   for (let round = 1; ; round++) {
     const before = copied;
     try {
-      const copy = await copyRange(task);
+      const copy = await copyRange(task, told);
       copied += copy.copied;
       copiedBytes += copy.bytes;
-      const reasons: FailedObject[] = [...copy.failed];
-      const verified = copy.failed.length > 0 ? null : await verifyRange(task);
-      if (verified !== null) {
-        const broken = failuresOf(verified);
-        if (broken.length === 0) return resultOf(verified, copied, copiedBytes, []);
-        const repaired = await repair(task, broken);
+      if (copy.failures === 0) {
+        const proof = await proveRange(task, told);
+        if (proof.failed === 0) return { ...proof, copied, copiedBytes };
+        const repaired = await repair(task, proof.failures);
         copied += repaired.copied;
         copiedBytes += repaired.bytes;
-        reasons.push(...repaired.failed);
+        told.reasons = new Map(repaired.failed.map(({ key, reason }) => [key, reason]));
       }
       inVain = copied > before ? 0 : inVain + 1;
-      if (inVain >= ROUNDS_IN_VAIN) {
-        const last = verified ?? (await verifyRange(task));
-        return resultOf(last, copied, copiedBytes, named(reasons, failuresOf(last)));
-      }
+      if (inVain >= ROUNDS_IN_VAIN) return { ...(await proveRange(task, told)), copied, copiedBytes };
     } catch (error) {
       signal.throwIfAborted();
       // Many that fail in a row are as many as one: it is the last one's reason that tells whether it passes.
@@ -69,10 +70,29 @@ export async function copyPartition(task: PartitionTask): Promise<PartitionResul
       const unclear = error instanceof TransferStopped && !(cause instanceof ProviderError);
       if (unclear) inVain++;
       const passing = unclear ? inVain < ROUNDS_IN_VAIN : isRetryable(cause);
-      if (!passing || performance.now() - arrived > PATIENCE_MS) return { ...failedRange(error), copied, copiedBytes };
+      if (!passing || performance.now() - arrived > PATIENCE_MS)
+        return { ...(await accountFor(task, told, error)), copied, copiedBytes };
     }
     if (copied > before) arrived = performance.now();
     await wait(backOffMs(Math.min(round, ROUNDS_IN_VAIN)), null, { signal });
+  }
+}
+
+/** What the last round's copy told by name. */
+interface Told {
+  reasons: Map<string, string>;
+  /** In no listing any more, unless a later one has it again. */
+  readonly gone: Set<string>;
+}
+
+/** A copy that ended before its end still owes an account of each object, where the range can be listed. */
+async function accountFor(task: PartitionTask, told: Told, error: unknown): Promise<PartitionResult> {
+  try {
+    return await proveRange(task, told, `not copied: ${errorText(error)}`);
+  } catch {
+    task.signal.throwIfAborted();
+    // The first error is the one that a person has to mend.
+    return failedRange(error);
   }
 }
 
@@ -93,17 +113,21 @@ export async function withPatience<Answer>(work: () => Promise<Answer>, signal: 
 /** Nothing can be said of the range's objects, but why. */
 export function failedRange(error: unknown): PartitionResult {
   const failures = [{ key: null, reason: errorText(error) }];
-  return { objects: 0, bytes: 0, verified: 0, copied: 0, copiedBytes: 0, extra: 0, failed: 1, failures };
+  const nothing = { objects: 0, bytes: 0, verified: 0, gone: 0, copied: 0, copiedBytes: 0, extra: 0 };
+  return { ...nothing, failed: 1, unlisted: 1, failures };
 }
 
 function ranged({ from, to, range, filter, concurrency, signal }: PartitionTask) {
   return { from, to, range, concurrency, signal, ...(filter === undefined ? {} : { filter }) };
 }
 
-function copyRange(task: PartitionTask) {
+function copyRange(task: PartitionTask, told: Told) {
   let seen = { objects: 0, bytes: 0 };
+  told.reasons = new Map();
   return copyObjects({
     ...ranged(task),
+    onFailed: ({ key, reason }) => void told.reasons.set(key, reason),
+    onGone: (key) => void told.gone.add(key),
     onProgress: ({ objects, bytes }) => {
       task.onMoved(objects - seen.objects, bytes - seen.bytes);
       seen = { objects, bytes };
@@ -111,27 +135,57 @@ function copyRange(task: PartitionTask) {
   });
 }
 
-async function verifyRange(task: PartitionTask): Promise<VerifyResult> {
+/**
+ * What became of each object that the range lists, and its part of the manifest. What the copy failed at has failed,
+ * whatever the target holds; the copy says why, the verification only that it is not there.
+ */
+async function proveRange(
+  task: PartitionTask,
+  { reasons, gone }: Told,
+  otherwise = 'missing in the target',
+): Promise<PartitionResult> {
   const manifest = task.manifest();
-  const result = await verifyObjects({ ...ranged(task), deep: task.deep, onVerified: (one) => manifest.write(one) });
+  const overruled: FailedObject[] = [];
+  const result = await verifyObjects({
+    ...ranged(task),
+    deep: task.deep,
+    onVerified(object) {
+      gone.delete(object.key);
+      const reason = reasons.get(object.key);
+      if (reason === undefined) return manifest.write(object);
+      overruled.push({ key: object.key, reason });
+    },
+  });
+  const broken = failuresOf(result, otherwise).map(({ key, reason }) => ({ key, reason: reasons.get(key) ?? reason }));
+  for (const { key } of broken) gone.delete(key);
+  for (const key of result.gone) gone.add(key);
+  const failures = [...overruled, ...broken];
+  for (const { key, reason } of failures) if (key !== null) await manifest.note({ key, failed: reason });
+  for (const key of gone) await manifest.note({ key, gone: true });
   await manifest.close();
-  return result;
+  return {
+    objects: result.objects,
+    bytes: result.bytes,
+    verified: result.verified - overruled.length,
+    gone: gone.size,
+    copied: 0,
+    copiedBytes: 0,
+    extra: result.extra.length,
+    failed: failures.length,
+    unlisted: 0,
+    failures: failures.slice(0, MOST_NAMED),
+  };
 }
 
-function failuresOf({ mismatched, missing }: VerifyResult): FailedObject[] {
+function failuresOf({ mismatched, missing, failed }: VerifyResult, otherwise: string): CopyFailure[] {
   return [
     ...mismatched.map(({ key, reason, expected, measured }) => ({
       key,
       reason: `${reason}: expected ${expected}, measured ${measured}`,
     })),
-    ...missing.map((key) => ({ key, reason: 'missing in the target' })),
+    ...failed,
+    ...missing.map((key) => ({ key, reason: otherwise })),
   ];
-}
-
-/** The copy says why it could not bring an object; the verification only that it is not there. */
-function named(failed: readonly FailedObject[], broken: readonly FailedObject[]): FailedObject[] {
-  const reasons = new Map(failed.map(({ key, reason }) => [key, reason]));
-  return broken.map(({ key, reason }) => ({ key, reason: reasons.get(key) ?? reason }));
 }
 
 /**
@@ -141,9 +195,9 @@ function named(failed: readonly FailedObject[], broken: readonly FailedObject[])
 async function repair(
   task: PartitionTask,
   broken: readonly FailedObject[],
-): Promise<{ copied: number; bytes: number; failed: FailedObject[] }> {
+): Promise<{ copied: number; bytes: number; failed: CopyFailure[] }> {
   let [copied, bytes] = [0, 0];
-  const failed: FailedObject[] = [];
+  const failed: CopyFailure[] = [];
   const keys = async function* (): AsyncGenerator<string> {
     for (const { key } of broken) if (key !== null) yield key;
   };
@@ -161,22 +215,4 @@ async function repair(
     }
   });
   return { copied, bytes, failed };
-}
-
-function resultOf(
-  { objects, bytes, verified, extra }: VerifyResult,
-  copied: number,
-  copiedBytes: number,
-  failures: readonly FailedObject[],
-): PartitionResult {
-  return {
-    objects,
-    bytes,
-    verified,
-    copied,
-    copiedBytes,
-    extra: extra.length,
-    failed: failures.length,
-    failures: failures.slice(0, MOST_NAMED),
-  };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Pool } from 'pg';
 import { ProviderError } from '../../providers/provider-error.ts';
+import type { Account } from '../account.ts';
 import { createTransferTables } from './shared-tables.ts';
 import type { WrittenManifest } from '../manifest.ts';
 import { writeManifest } from './shared-manifest.ts';
@@ -44,10 +45,13 @@ export interface SharedCopyResult {
   readonly objects: number;
   readonly bytes: number;
   readonly verified: number;
+  readonly account: Account;
   readonly copied: number;
   readonly copiedBytes: number;
   readonly extra: number;
+  /** Objects, and ranges that could not be listed. */
   readonly failed: number;
+  readonly unlisted: number;
   readonly manifest: WrittenManifest | null;
   /** The first of them. */
   readonly failures: readonly FailedObject[];
@@ -59,7 +63,7 @@ const MOST_NAMED = 100;
 /**
  * Begins a transfer that all workers share, or joins the one with the same ends and options that is under way, and
  * waits for its end. Killed and run again, it goes on with it; the workers do so meanwhile. The result is complete
- * when `failed` is 0. Throws the signal's reason, `ProviderError` when one of the ends cannot be listed from here; one that
+ * when `failed` is 0 and its account adds up. Throws the signal's reason, `ProviderError` when one of the ends cannot be listed from here; one that
  * does not answer is waited for where the transfer is under way, as the workers do.
  */
 export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopyResult> {
@@ -93,16 +97,20 @@ export async function runSharedCopy(copy: SharedCopyOptions): Promise<SharedCopy
     await endTransfer(pool, transfer.id);
     const sum = (of: (one: (typeof results)[number]) => number): number =>
       results.reduce((total, one) => total + of(one), 0);
+    const [objects, verified, gone] = [sum((one) => one.objects), sum((one) => one.verified), sum((one) => one.gone)];
+    const [failed, unlisted] = [sum((one) => one.failed), sum((one) => one.unlisted)];
     return {
       transfer: transfer.id,
       joined,
-      objects: sum((one) => one.objects),
+      objects,
       bytes: sum((one) => one.bytes),
-      verified: sum((one) => one.verified),
+      verified,
+      account: { listed: objects + gone, proven: verified, failed: failed - unlisted, gone, late: 0 },
       copied: sum((one) => one.copied),
       copiedBytes: sum((one) => one.copiedBytes),
       extra: sum((one) => one.extra),
-      failed: sum((one) => one.failed),
+      failed,
+      unlisted,
       manifest,
       failures: results.flatMap((one) => one.failures).slice(0, MOST_NAMED),
     };

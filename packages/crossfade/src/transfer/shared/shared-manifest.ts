@@ -3,7 +3,7 @@ import { open, rename } from 'node:fs/promises';
 import { gunzip, gzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import type { Pool } from 'pg';
-import { manifestLine, type WrittenManifest } from '../manifest.ts';
+import { manifestLine, unprovenLine, type UnprovenObject, type WrittenManifest } from '../manifest.ts';
 import type { VerifiedObject } from '../verify.ts';
 import type { TaskId } from './transfers.ts';
 
@@ -11,11 +11,14 @@ const zip = promisify(gzip);
 const unzip = promisify(gunzip);
 /** Text of one chunk before it is packed, bytes. */
 const CHUNK_BYTES = 1024 * 1024;
-const NEWLINE = 0x0a;
+/** In a key these quotes would be escaped. */
+const PROVEN = /"verifiedBy":"[^"]*"}$/;
 
 export interface ManifestPart {
   /** Adds one row; waits while a full chunk is written. May be called by many at once. */
   write(object: VerifiedObject): Promise<void>;
+  /** The same for a listed object that is not proven. */
+  note(object: UnprovenObject): Promise<void>;
   /** Resolves when everything is in the database. */
   close(): Promise<void>;
 }
@@ -52,13 +55,15 @@ export function openManifestPart(pool: Pool, { transfer, number, generation }: T
     return last;
   }
 
+  async function add(line: string): Promise<void> {
+    lines.push(line);
+    size += line.length;
+    if (size >= CHUNK_BYTES) await flush();
+  }
+
   return {
-    async write(object) {
-      const line = manifestLine(object);
-      lines.push(line);
-      size += line.length;
-      if (size >= CHUNK_BYTES) await flush();
-    },
+    write: (object) => add(manifestLine(object)),
+    note: (object) => add(unprovenLine(object)),
     async close() {
       await flush();
     },
@@ -75,7 +80,7 @@ export async function writeManifest(pool: Pool, transfer: string, file: string):
   );
   const handle = await open(`${file}.part`, 'w');
   const hash = createHash('sha256');
-  let written = 0;
+  let [proven, all] = [0, 0];
   try {
     for (const { number, generation, chunk } of rows) {
       const found = await pool.query<{ lines: Buffer }>(
@@ -86,7 +91,11 @@ export async function writeManifest(pool: Pool, transfer: string, file: string):
         const text = await unzip(lines);
         await handle.appendFile(text);
         hash.update(text);
-        for (const byte of text) if (byte === NEWLINE) written++;
+        for (const line of text.toString().split('\n')) {
+          if (line === '') continue;
+          all++;
+          if (PROVEN.test(line)) proven++;
+        }
       }
     }
     await handle.sync();
@@ -94,5 +103,5 @@ export async function writeManifest(pool: Pool, transfer: string, file: string):
     await handle.close();
   }
   await rename(`${file}.part`, file);
-  return { file, rows: written, sha256: hash.digest('hex') };
+  return { file, rows: proven, unproven: all - proven, sha256: hash.digest('hex') };
 }

@@ -51,17 +51,25 @@ export interface FailedObject {
   readonly reason: string;
 }
 
-/** What one range came to. Lists hold the first hundred. */
+/**
+ * What one range came to. Lists hold the first hundred. `objects` and `gone` are what was listed; it is the sum of
+ * `verified`, `gone` and those of `failed` that are objects.
+ */
 export interface PartitionResult {
   /** Objects of the source and their bytes, and those of them that the target was proven to hold. */
   readonly objects: number;
   readonly bytes: number;
   readonly verified: number;
+  /** Deleted in the source after they were listed. */
+  readonly gone: number;
   readonly copied: number;
   readonly copiedBytes: number;
   /** In the target only. */
   readonly extra: number;
+  /** Objects, or 1 for a range that could not be listed. */
   readonly failed: number;
+  /** 1 for a range that could not be listed: nothing is known of its objects. */
+  readonly unlisted: number;
   readonly failures: readonly FailedObject[];
 }
 

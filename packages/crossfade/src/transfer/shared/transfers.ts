@@ -18,10 +18,13 @@ const resultSchema = v.object({
   objects: v.number(),
   bytes: v.number(),
   verified: v.number(),
+  // Absent in what an older worker wrote.
+  gone: v.optional(v.number(), 0),
   copied: v.number(),
   copiedBytes: v.number(),
   extra: v.number(),
   failed: v.number(),
+  unlisted: v.optional(v.number(), 0),
   failures: v.array(v.object({ key: v.nullable(v.string()), reason: v.string() })),
 });
 

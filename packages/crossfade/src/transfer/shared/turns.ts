@@ -116,7 +116,11 @@ export function createTurns(worker: {
         filter: worker.filter?.(options),
         manifest() {
           const part = openManifestPart(pool, turn.task);
-          return { write: (one) => ours(turn, part.write(one)), close: () => ours(turn, part.close()) };
+          return {
+            write: (one) => ours(turn, part.write(one)),
+            note: (one) => ours(turn, part.note(one)),
+            close: () => ours(turn, part.close()),
+          };
         },
         onMoved(objects, bytes) {
           turn.objects += objects;

@@ -1,0 +1,167 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { refuse, startS3Server, type S3Server } from '../transfer/fixtures/s3-server.ts';
+
+const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
+let s3: S3Server;
+let folder: string;
+
+beforeEach(async () => {
+  s3 = await startS3Server();
+  folder = await mkdtemp(join(tmpdir(), 'crossfade-account-'));
+});
+afterEach(async () => {
+  await s3.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function crossfade(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  const outside = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'));
+  const env = {
+    ...Object.fromEntries(outside),
+    NO_COLOR: '1',
+    AWS_ENDPOINT_URL_S3: s3.url,
+    AWS_REGION: 'auto',
+    AWS_ACCESS_KEY_ID: 'access-key-id',
+    AWS_SECRET_ACCESS_KEY: 'secret-access-key',
+  };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [MAIN, ...args], { cwd: folder, env }, (error, out, err) =>
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err }),
+    );
+  });
+}
+
+const place = (...keys: readonly string[]): void => {
+  for (const key of keys) s3.place(`media/${key}`, `bytes of ${key}`);
+};
+const answers = (status: number, code: string, ...keys: readonly string[]): void => {
+  s3.fault = (call, _request, response) =>
+    keys.some((key) => call === `GET media/${key}` || call === `HEAD media/${key}`) && refuse(response, status, code);
+};
+const lines = async (file: string): Promise<unknown[]> =>
+  (await readFile(join(folder, file), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+
+describe('a copy accounts for every listed object', () => {
+  it('one that is listed and not there fails it, by name, in text, JSON and manifest', async () => {
+    place('a', 'b', 'c');
+    answers(404, 'NoSuchKey', 'b');
+    const { code, out, err } = await crossfade('copy', 's3://media', './out', '--manifest', 'm.jsonl', '--json');
+    expect(code, err).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({
+      outcome: 'failed',
+      listed: 3,
+      proven: 2,
+      failed: 1,
+      gone: 0,
+      verified: { objects: 3, verified: 2 },
+      findings: { failed: [{ key: 'b', reason: expect.stringContaining('listed, and not there') }], missing: [] },
+      manifest: { rows: 2, unproven: 1 },
+    });
+    expect(err).toContain('proven 2, failed 1, gone 0 of 3 listed, in ./out');
+    expect(await lines('m.jsonl')).toContainEqual({ key: 'b', failed: expect.stringContaining('not there') });
+    // Against the manifest only what was proven is held.
+    const held = await crossfade('verify', './out', '--manifest', 'm.jsonl', '--json');
+    expect([held.code, JSON.parse(held.out)]).toEqual([0, expect.objectContaining({ listed: 2, proven: 2 })]);
+    const verified = await crossfade('verify', 's3://media', './out', '--json');
+    expect([verified.code, JSON.parse(verified.out)]).toEqual([
+      1,
+      expect.objectContaining({ listed: 3, proven: 2, failed: 1, gone: 0 }),
+    ]);
+  });
+
+  it('one that was deleted meanwhile is gone, by name, and no failure', async () => {
+    place('a', 'b', 'c');
+    s3.fault = (call, _request, response) => {
+      if (call !== 'GET media/b') return false;
+      s3.objects.delete('media/b');
+      return refuse(response, 404, 'NoSuchKey');
+    };
+    const { code, out, err } = await crossfade('copy', 's3://media', './out', '--manifest', 'm.jsonl', '--json');
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      outcome: 'done',
+      listed: 3,
+      proven: 2,
+      failed: 0,
+      gone: 1,
+      findings: { gone: [{ key: 'b' }] },
+    });
+    expect(err).toContain('proven 2, failed 0, gone 1 of 3 listed');
+    expect(await lines('m.jsonl')).toContainEqual({ key: 'b', gone: true });
+  });
+
+  it('all that are listed being gone proves nothing, with and without --no-verify', async () => {
+    for (const more of [[], ['--no-verify']]) {
+      place('a', 'b');
+      s3.fault = (call, _request, response) => {
+        const key = /^GET (media\/[ab])$/.exec(call)?.[1];
+        if (key === undefined) return false;
+        s3.objects.delete(key);
+        return refuse(response, 404, 'NoSuchKey');
+      };
+      const { code, out, err } = await crossfade('copy', 's3://media', './out', '--json', ...more);
+      expect([code, JSON.parse(out)]).toEqual([
+        1,
+        expect.objectContaining({ outcome: 'nothing', listed: 2, gone: 2, failed: 0 }),
+      ]);
+      expect(err).toContain('nothing is proven');
+    }
+  });
+
+  it('what answers 403 to everything fails alone; --repair names it again', async () => {
+    place('a', 'b', 'c', 'd', 'e', 'f');
+    answers(403, 'AccessDenied', 'c');
+    const { code, out, err } = await crossfade('copy', 's3://media', './out', '--json');
+    expect(code, err).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({ listed: 6, proven: 5, failed: 1, counts: { failed: 1, missing: 0 } });
+    const repaired = await crossfade('verify', 's3://media', './out', '--repair', '--json');
+    expect([repaired.code, JSON.parse(repaired.out)]).toEqual([
+      1,
+      expect.objectContaining({ listed: 6, proven: 5, failed: 1, gone: 0 }),
+    ]);
+    s3.fault = null;
+    const healed = await crossfade('verify', 's3://media', './out', '--repair', '--json');
+    expect([healed.code, JSON.parse(healed.out)]).toEqual([
+      0,
+      expect.objectContaining({ outcome: 'done', listed: 6, proven: 6, failed: 0, verified: 5 }),
+    ]);
+  });
+
+  it('a source that shows a part of itself to the proof is not called proven', async () => {
+    const keys = Array.from({ length: 60 }, (_, index) => `song-${String(index).padStart(2, '0')}`);
+    place(...keys);
+    // Row-level security filters a listing without an error: as if most rows were not there.
+    s3.fault = (call) => {
+      if (call !== 'GET media/song-59') return false;
+      for (const key of keys.slice(0, 50)) s3.objects.delete(`media/${key}`);
+      return false;
+    };
+    const { code, err } = await crossfade('copy', 's3://media', './out', '--concurrency', '1');
+    expect(code).toBe(1);
+    expect(err).toContain('s3://media listed 50 objects fewer to the proof than to the copy: more than users delete');
+  });
+
+  it('a key that the target cannot hold is a finding of a verification too, and ends none', async () => {
+    const long = `${'x'.repeat(200)}/`.repeat(6);
+    await mkdir(join(folder, 'media', long), { recursive: true });
+    await writeFile(join(folder, 'media', long, 'long.wav'), 'x');
+    await writeFile(join(folder, 'media', 'good'), 'bytes of good');
+    place('good');
+    const { code, out, err } = await crossfade('verify', './media', 's3://media', '--json');
+    expect(code, err).toBe(1);
+    expect(JSON.parse(out)).toMatchObject({
+      listed: 2,
+      proven: 1,
+      failed: 1,
+      findings: { failed: [{ key: `${long}long.wav`, reason: 'a key takes 1024 bytes, this one has 1214' }] },
+    });
+  });
+});

@@ -1,0 +1,65 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { backOffMs } from '../providers/retry.ts';
+import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
+import { compareObject, type Comparison } from './compare-object.ts';
+import { listedEntry, ListedNotThere } from './listed-entry.ts';
+import type { Mismatch, VerifyOptions } from './verify.ts';
+
+/** Looks at an object that is listed and not there: a listing may be a moment behind a delete. */
+const LOOKS = 3;
+
+export type Judged =
+  | { readonly is: 'gone' }
+  | { readonly is: 'missing'; readonly source: ObjectHead }
+  | { readonly is: 'different'; readonly source: ObjectHead; readonly mismatch: Mismatch }
+  | {
+      readonly is: 'equal';
+      readonly source: ObjectHead;
+      readonly target: ObjectHead;
+      readonly found: Comparison & { readonly equal: true };
+    };
+
+/**
+ * What is to be said of one listed object. What looks wrong by the listings, which age while they are read, is looked
+ * at once more.
+ * @throws when that cannot be found out: whatever a store answers, or `ListedNotThere`; it is this object's failure
+ */
+export async function judgeObject(
+  options: Pick<VerifyOptions, 'from' | 'to' | 'deep' | 'signal'>,
+  source: ObjectHead,
+  target: ObjectHead | null,
+): Promise<Judged> {
+  const { from, to, deep = false, signal } = options;
+  const compare = (one: ObjectHead, other: ObjectHead): Promise<Comparison> =>
+    compareObject(options, one, other, { deep, signal });
+  let listed: Comparison | null = null;
+  if (target !== null) {
+    // What fails here is compared again below, and that failure is told.
+    listed = await compare(source, target).catch(() => null);
+    signal.throwIfAborted();
+    if (listed?.equal === true) return { is: 'equal', source, target, found: listed };
+  }
+  const [sourceNow, targetNow] = await Promise.all([presentIn(from, source.key, signal), to.head(source.key)]);
+  if (sourceNow === null) return { is: 'gone' };
+  if (targetNow === null) return { is: 'missing', source: sourceNow };
+  const isUnchanged = sourceNow.etag === source.etag && targetNow.etag === target?.etag;
+  const comparison = isUnchanged && listed !== null ? listed : await compare(sourceNow, targetNow);
+  if (comparison.equal) return { is: 'equal', source: sourceNow, target: targetNow, found: comparison };
+  const { reason, expected, measured } = comparison;
+  return { is: 'different', source: sourceNow, mismatch: { key: source.key, reason, expected, measured } };
+}
+
+/** `null` only when the listing has lost it as well. @throws ListedNotThere */
+async function presentIn(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal,
+): Promise<(ObjectHead & { meta: ObjectMeta }) | null> {
+  for (let look = 1; ; look++) {
+    const found = await store.head(key);
+    if (found !== null) return found;
+    if ((await listedEntry(store, key)) === null) return null;
+    if (look === LOOKS) throw new ListedNotThere(store.label);
+    await wait(backOffMs(look), null, { signal });
+  }
+}
