@@ -1,5 +1,6 @@
 import type { Env } from './env.ts';
-import { credentials, deleteLegacy, openLegacy } from './legacy-object.ts';
+import { askLegacy } from './legacy-answer.ts';
+import { deleteLegacy, openLegacy } from './legacy-object.ts';
 import { ownerOf } from './keys.ts';
 import type { MediaStore, OpenMedia } from './media-store.ts';
 import { putBoth } from './put-both.ts';
@@ -34,9 +35,7 @@ export function createLegacyStore(env: Env): MediaStore {
       await deleteLegacy(env, key);
     },
     async alive() {
-      const response = await fetch(`${env.LEGACY_ORIGIN}/storage/v1/bucket/${env.LEGACY_BUCKET}`, {
-        headers: credentials(env),
-      });
+      const response = await askLegacy(env, `${env.LEGACY_ORIGIN}/storage/v1/bucket/${env.LEGACY_BUCKET}`);
       await response.body?.cancel();
       return response.ok;
     },

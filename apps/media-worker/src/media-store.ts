@@ -7,6 +7,9 @@ export interface StoredMedia {
   readonly etag: string;
   readonly modified: Date;
   readonly contentType: string;
+  /** As it was stored: the bytes are those of that coding, and so are `size` and every range. */
+  readonly contentEncoding: string | undefined;
+  readonly contentLanguage: string | undefined;
   readonly source: 'r2' | 'legacy';
 }
 export interface OpenMedia extends StoredMedia {

@@ -1,7 +1,7 @@
 import { waitUntil } from 'cloudflare:workers';
 import type { Env } from './env.ts';
 import { LEGACY_HAS, WRITTEN_TO_BOTH } from './legacy-mark.ts';
-import { credentials, objectUrl } from './legacy-object.ts';
+import { askLegacy, legacyUnavailable, objectUrl } from './legacy-answer.ts';
 
 /** R2 is given so long for a chunk and for its answer, ms: this version serves when R2 does not. */
 const R2_PATIENCE_MS = 3000;
@@ -20,7 +20,7 @@ export interface NewObject {
  * now: either it sees the new one in R2, or the new one reaches legacy after it. Memory stays flat: a chunk is held.
  * Where R2 does not take it in time, legacy alone does.
  * @returns R2's ETag where R2 took it, legacy's otherwise
- * @throws Error when legacy does not take it, or the body has another size
+ * @throws ApiError 503 LEGACY_UNAVAILABLE when legacy does not take it; Error when the body has another size
  */
 export async function putBoth(env: Env, { key, body, size, contentType }: NewObject): Promise<{ etag: string }> {
   const [r2, legacy] = [new FixedLengthStream(size), new FixedLengthStream(size)];
@@ -70,15 +70,15 @@ export async function putBoth(env: Env, { key, body, size, contentType }: NewObj
     }
     await toLegacy.close();
   }
-  const post = fetch(objectUrl(env, '', key), {
+  const post = askLegacy(env, objectUrl(env, '', key), {
     method: 'POST',
-    headers: { ...credentials(env), 'content-type': contentType, 'x-upsert': 'true', 'cache-control': '3600' },
+    headers: { 'content-type': contentType, 'x-upsert': 'true', 'cache-control': '3600' },
     body: legacy.readable,
   });
   try {
     const [response] = await Promise.all([post, feed()]);
     await response.body?.cancel();
-    if (!response.ok) throw new Error(`legacy answered ${response.status}`);
+    if (!response.ok) throw legacyUnavailable(`took no upload: answered ${response.status}`);
     if (etagOfR2 === null) waitUntil(takenBack());
     return { etag: etagOfR2 ?? response.headers.get('etag')?.replaceAll('"', '') ?? '' };
   } catch (error) {

@@ -37,11 +37,14 @@ export async function openR2(
     hot.forget(key);
     return null;
   }
+  const { contentType = UNKNOWN_TYPE, contentEncoding, contentLanguage } = found.httpMetadata ?? {};
   const stored = {
     size: found.size,
     etag: found.etag,
     modified: found.uploaded,
-    contentType: found.httpMetadata?.contentType ?? UNKNOWN_TYPE,
+    contentType,
+    contentEncoding,
+    contentLanguage,
     source: 'r2',
   } as const;
   // The same version, so R2 sent no bytes.

@@ -1,21 +1,22 @@
 import type { Env } from './env.ts';
 import { CARRIED_OVER, LEGACY_HAS } from './legacy-mark.ts';
-import { openLegacy, deleteLegacy } from './legacy-object.ts';
-import { streamOf, type MediaStore, type OpenMedia } from './media-store.ts';
+import { deleteLegacy, openLegacy, type LegacyMedia } from './legacy-object.ts';
+import { streamOf, type MediaStore } from './media-store.ts';
 import { openR2 } from './r2-object.ts';
 
 /**
- * Puts a legacy object into R2, whole, so that the next reader finds it there. An object that came meanwhile stays, and
+ * Puts a legacy object into R2, whole and with its metadata, so that the next reader finds it there. An object that came meanwhile stays, and
  * one that was deleted meanwhile is taken back.
  */
-async function carryOver(env: Env, key: string, legacy: OpenMedia): Promise<void> {
+async function carryOver(env: Env, key: string, legacy: LegacyMedia): Promise<void> {
   const sized = new FixedLengthStream(legacy.size);
+  const { httpMetadata, customMetadata } = await legacy.metadata();
   const body = await legacy.body(null);
   const [, carried] = await Promise.all([
     streamOf(body).pipeTo(sized.writable),
     env.MEDIA.put(key, sized.readable, {
-      httpMetadata: { contentType: legacy.contentType },
-      customMetadata: { [LEGACY_HAS]: CARRIED_OVER },
+      httpMetadata,
+      customMetadata: { ...customMetadata, [LEGACY_HAS]: CARRIED_OVER },
       onlyIf: { etagDoesNotMatch: '*' },
     }),
   ]);

@@ -49,13 +49,18 @@ export async function serveMedia(
       { status: 412, headers },
     );
   headers['content-type'] = media.contentType;
+  const { contentEncoding, contentLanguage } = media;
+  if (contentEncoding !== undefined) headers['content-encoding'] = contentEncoding;
+  if (contentLanguage !== undefined) headers['content-language'] = contentLanguage;
   // What users upload must never run as a page of the media domain.
   headers['x-content-type-options'] = 'nosniff';
   if (options.downloadAs !== undefined) headers['content-disposition'] = attachmentNamed(options.downloadAs);
   const fits = !asked.conditional || rangeStillFits(request.headers, etag, media.modified);
   const ranges = asked.range === null || !fits ? null : parseRanges(asked.range, media.size);
-  if (ranges !== null && ranges.length > 1) return severalParts(media, ranges, headers);
-  const range = ranges?.[0] ?? null;
+  // The coding would be said of the multipart as a whole, which is not coded: then the object comes whole (§14.2).
+  const several = ranges !== null && ranges.length > 1;
+  if (several && contentEncoding === undefined) return severalParts(media, ranges, headers);
+  const range = several ? null : (ranges?.[0] ?? null);
   const length = range === null ? media.size : range.end - range.start + 1;
   if (range !== null) headers['content-range'] = `bytes ${range.start}-${range.end}/${media.size}`;
   const status = range === null ? 200 : 206;
@@ -66,7 +71,11 @@ export async function serveMedia(
   const body = await media.body(range);
   // R2's own stream knows its length, which becomes the Content-Length, and passes through without being touched.
   const sized = body instanceof Uint8Array || media.source === 'r2' ? body : fixed(body, length);
-  return new Response(sized, { status, headers });
+  // What was stored compressed would be compressed once more.
+  return new Response(
+    sized,
+    contentEncoding === undefined ? { status, headers } : { status, headers, encodeBody: 'manual' },
+  );
 }
 
 /** The stream with its length told, so that the answer has a Content-Length. */

@@ -96,7 +96,8 @@ async function read(build: Build, request: Request, env: Env, { later, headers, 
   seen.source = media.source;
   const download = signed.download === true ? { downloadAs: key.slice(key.lastIndexOf('/') + 1) } : {};
   const answer = await serveMedia(request, asked, key, media, { headers, ...download });
-  return cacheable && media.source === 'r2'
+  // The cache would hand a copy on that is compressed once more.
+  return cacheable && media.source === 'r2' && media.contentEncoding === undefined
     ? keepAtEdge(env.MEDIA_ORIGIN, request, answer, media.size, headers, later)
     : answer;
 }

@@ -43,6 +43,13 @@ export const TEST_SECRET = 'canary-test-secret';
 const S3 = { accessKeyId: 'r2-key', secretAccessKey: 'canary-r2-secret' };
 const SERVICE_CANARY = 'service_role';
 
+/** Of R2's, what a test sets. */
+interface R2Metadata {
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly contentLanguage?: string;
+}
+
 export interface DeployedWorker {
   /** Where it listens: for headers that `fetch` keeps to itself. */
   readonly address: URL;
@@ -63,7 +70,7 @@ export interface DeployedWorker {
   arrange(userId: string, arrangement: Record<string, unknown>): Promise<void>;
   /** The bucket itself, past the Worker. */
   inR2(key: string): Promise<Uint8Array | null>;
-  putR2(key: string, bytes: Uint8Array): Promise<void>;
+  putR2(key: string, bytes: Uint8Array, httpMetadata?: R2Metadata): Promise<void>;
   /** The legacy store itself, past the Worker. */
   inLegacy(key: string): Promise<Uint8Array | null>;
   putLegacy(key: string, bytes: Uint8Array): Promise<void>;
@@ -227,8 +234,8 @@ export async function deployWorker(options: {
       const object = await bucket.get(key);
       return object === null ? null : new Uint8Array(await object.arrayBuffer());
     },
-    async putR2(key, bytes) {
-      await bucket.put(key, bytes);
+    async putR2(key, bytes, httpMetadata = {}) {
+      await bucket.put(key, bytes, { httpMetadata });
     },
     async inLegacy(key) {
       const response = await fetch(legacyObject(key), { headers: service });

@@ -1,3 +1,4 @@
+import { ApiError } from '../src/api-error.ts';
 import type { Env } from '../src/env.ts';
 import { createLegacyStore } from '../src/legacy-store.ts';
 import { putBoth } from '../src/put-both.ts';
@@ -45,7 +46,8 @@ export default {
       const written = { key: KEY, body, size, contentType: 'audio/wav' };
       return Response.json(await putBoth({ ...env, MEDIA: put === undefined ? MEDIA : media }, written));
     } catch (error) {
-      return new Response(String(error), { status: 502 });
+      const text = error instanceof ApiError ? `${error.status} ${error.code}` : String(error);
+      return new Response(text, { status: 502 });
     }
   },
 };

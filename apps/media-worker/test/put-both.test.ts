@@ -89,7 +89,8 @@ describe('an upload while the bypass serves', () => {
 
   it('fails when legacy does not take it', async () => {
     legacyStatus = 507;
-    expect(await put(bytes(1000))).toEqual({ status: 502, text: 'Error: legacy answered 507' });
+    const text = '503 LEGACY_UNAVAILABLE';
+    expect(await put(bytes(1000))).toEqual({ status: 502, text });
   });
 
   it.each([999, 1001])('is in neither store when it was to have %i bytes and has 1,000', async (size) => {

@@ -26,6 +26,7 @@ export const MESSAGES: Readonly<Record<string, string>> = {
   PARTS_UNAVAILABLE: 'Large files have to wait for a moment. Please try again in a minute.',
   LIMITS_UNAVAILABLE: 'We cannot look up your quota right now. Please try again in a moment.',
   DATABASE_UNAVAILABLE: 'We cannot reach our database right now. Please try again in a moment.',
+  LEGACY_UNAVAILABLE: 'We cannot reach our storage right now. Please try again in a moment.',
   KEYS_UNAVAILABLE: 'We cannot check your sign-in right now. Please try again in a moment.',
   OFFLINE: 'You are offline. Check your connection; your files are safe.',
   UNREACHABLE: 'We cannot be reached. Check your connection and try again; your files are safe.',
