@@ -180,6 +180,7 @@ export default defineRollout((env) => ({
         liveUrls: 50,
       },
     },
+    uploadTypes: ['audio/mpeg', 'audio/wav', 'audio/mp4'],
     signedUrlMode: 'worker',
     readThrough: true,
     whyUnservable,
@@ -211,6 +212,7 @@ export default defineRollout((env) => ({
   transfer: {
     concurrency: 12,
     partSizeBytes: 16 * 1024 * 1024,
+    legacyLimits: 'narrow',
     mirror:
       env['CROSSFADE_REHEARSAL'] === '1'
         ? { pollMs: 1000, visibilityMs: 10_000, sweepEveryMs: 10_000, maxLagSeconds: 30, lateWritesMs: 5000 }

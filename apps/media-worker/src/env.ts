@@ -20,6 +20,8 @@ export interface Env {
   readonly SIGNED_URL_MODE: string;
   /** JSON `{tier: TierLimits}`. */
   readonly TIER_LIMITS: string;
+  /** Comma-separated media types that are taken as uploads; empty for all that the Worker knows. */
+  readonly UPLOAD_TYPES?: string;
   readonly JWT_ISSUER: string;
   readonly JWT_AUDIENCE: string;
   /** Secret of older Supabase projects (HS256); empty when only the key set counts. */

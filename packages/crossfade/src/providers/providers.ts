@@ -235,11 +235,30 @@ export interface StorageAgent {
   readonly requests: number;
 }
 
+/** What a bucket of the old store refuses. Bytes. */
+export interface StorageLimits {
+  /** `null`: the bucket has none of its own. */
+  readonly bucketBytes: number | null;
+  /** `null`: none below what was asked for, or nobody can tell (`projectBy`). */
+  readonly projectBytes: number | null;
+  /** Who told the project's limit: its settings, or uploads that were begun and given up. */
+  readonly projectBy: 'settings' | 'trying' | 'nobody';
+  /** `null`: any. */
+  readonly allowedTypes: readonly string[] | null;
+  /** Those of the types asked for that are not allowed. */
+  readonly refusedTypes: readonly string[];
+}
+
 export interface SupabaseProvider {
   /** A user's access token, by the password grant. */
   signIn(email: string, password: string): Promise<{ accessToken: string; userId: string }>;
   getBucket(id: string): Promise<{ id: string; public: boolean } | null>;
   setBucketPublic(id: string, isPublic: boolean): Promise<void>;
+  /** What the bucket would refuse of uploads of up to so many bytes and of these types. Nothing is stored for it. */
+  storageLimits(
+    bucket: string,
+    wanted: { readonly largestBytes: number; readonly types: readonly string[] },
+  ): Promise<StorageLimits>;
   /** Who used Storage in that time (epoch ms), by the vendor's log; the evidence that nobody uses the legacy store. */
   storageAgents(sinceMs: number, untilMs: number): Promise<readonly StorageAgent[]>;
 }

@@ -223,6 +223,10 @@ const fields = v.strictObject({
     /** The Worker of the ledgers, and the class in it. */
     limitsEntry: name,
     limitsClass: name,
+    /** Media types that the Worker takes as uploads; all that it knows when absent. */
+    uploadTypes: v.optional(
+      v.pipe(v.array(v.pipe(v.string(), v.includes('/', 'expected type/subtype'))), v.minLength(1)),
+    ),
     tiers: v.strictObject({ free: tierLimits, pro: tierLimits, enterprise: tierLimits }),
     /** `worker`: bytes pass through the Worker. `s3`: signed links lead straight to the bucket. */
     signedUrlMode: v.picklist(['worker', 's3']),
@@ -274,6 +278,24 @@ const fields = v.strictObject({
         lateWritesMs: v.optional(positive, 120_000),
       }),
       { pollMs: 2000, visibilityMs: 60_000, sweepEveryMs: 600_000, maxLagSeconds: 60, lateWritesMs: 120_000 },
+    ),
+    /**
+     * When the old store would refuse uploads that the Worker accepts, and so lose them in a rollback: `narrow` lets the
+     * Worker accept no more than the old store until the watch is over, `refuse`, when absent, switches nothing.
+     */
+    legacyLimits: v.optional(v.picklist(['narrow', 'refuse'])),
+    /** The old project's own limit, bytes, where neither its settings nor trying tell it. */
+    legacyLargestBytes: v.optional(count),
+    /** What preparation found, and people have read and live with, by name. */
+    accepted: v.optional(
+      v.strictObject({
+        /** Keys that the Worker will not serve. */
+        unservableKeys: v.optional(v.array(name)),
+        /** Keys in R2 that the old store cannot hold: a rollback leaves them in R2. */
+        refusedKeys: v.optional(v.array(name)),
+        /** Policies of `storage.objects` that go by an object's owner, which a rollback's uploads do not have. */
+        ownerPolicies: v.optional(v.array(name)),
+      }),
     ),
     /** How far behind the source a target may be to count as caught up, s; 30 when absent. */
     maxLagSeconds: v.optional(positive),

@@ -5,6 +5,7 @@ import { sendJson } from './answer.ts';
 import { createAuthApi } from './auth-api.ts';
 import { createObjectFiles } from './object-files.ts';
 import { createRequestLog } from './request-log.ts';
+import { createResumableUploads } from './resumable-uploads.ts';
 import { createRestApi } from './rest-api.ts';
 import { createS3Api } from './s3-api.ts';
 import { createSchema } from './schema.ts';
@@ -20,6 +21,8 @@ export interface SupabaseProjectOptions {
   readonly jwtSecret: string;
   readonly managementToken: string;
   readonly s3: { readonly region: string; readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** The largest object that the project takes, bytes; what a paid project may be raised to when absent. */
+  readonly fileSizeLimit?: number;
   /** Origin as clients see it. */
   readonly publicUrl: string;
 }
@@ -37,6 +40,9 @@ const CORS = {
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
 };
 
+/** A paid project's limit may be raised so far (https://supabase.com/docs/guides/storage/uploads/file-limits). */
+const HIGHEST_FILE_SIZE_LIMIT = 500_000_000_000;
+
 /** Storage requests by who asked, as the vendor's log is asked for them. */
 const STORAGE_BY_AGENT =
   /^select headers\.user_agent as agent, count\(\*\) as requests from edge_logs\b.*'\/storage\/v1\/%'.*\bgroup by agent\b/s;
@@ -53,10 +59,16 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
   const auth = createAuthApi(pool, tokens);
   const rest = createRestApi(pool);
   const log = createRequestLog();
+  const { fileSizeLimit: projectLimit = HIGHEST_FILE_SIZE_LIMIT } = options;
+  const resumable = createResumableUploads(tokens, async (id) =>
+    (await files.bucket(id)) === null ? null : projectLimit,
+  );
 
   async function manage(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     if (request.headers.authorization !== `Bearer ${options.managementToken}`)
       return sendJson(response, 401, { message: 'Unauthorized' });
+    if (url.pathname === `/v1/projects/${options.ref}/config/storage` && request.method === 'GET')
+      return sendJson(response, 200, { fileSizeLimit: projectLimit, features: { s3Protocol: { enabled: true } } });
     const endpoints = `/v1/projects/${options.ref}/analytics/endpoints/`;
     const time = (name: string, otherwise: number): number => {
       const told = Date.parse(url.searchParams.get(name) ?? '');
@@ -93,6 +105,7 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
     }
     if (pathname.startsWith('/storage/v1/')) {
       log.note(request.headers['user-agent']);
+      if (pathname.startsWith('/storage/v1/upload/resumable')) return resumable(request, response, url);
       return storage(request, response, url);
     }
     if (pathname.startsWith('/auth/v1/')) return auth.handle(request, response, url);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseServer } from '@crossfade/database-server';
 import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
-import { startSupabaseProject, type SupabaseProject } from './project.ts';
+import { startSupabaseProject, type SupabaseProject, type SupabaseProjectOptions } from './project.ts';
 
 export interface TemporaryProject extends SupabaseProject {
   readonly url: string;
@@ -23,7 +23,11 @@ export interface TemporaryProject extends SupabaseProject {
 export const TEMPORARY_JWT_SECRET = 'a secret of at least thirty-two bytes';
 
 /** A Supabase project with a public bucket `media`, on a loopback address of its own, gone when it is closed: for tests. */
-export async function startTemporaryProject(address: string, s3Secret = 'secret'): Promise<TemporaryProject> {
+export async function startTemporaryProject(
+  address: string,
+  s3Secret = 'secret',
+  settings: Pick<SupabaseProjectOptions, 'fileSizeLimit'> = {},
+): Promise<TemporaryProject> {
   const folder = await mkdtemp(join(tmpdir(), 'crossfade-supabase-'));
   const databaseName = 'project';
   const database = await startTemporaryDatabase(databaseName);
@@ -40,6 +44,7 @@ export async function startTemporaryProject(address: string, s3Secret = 'secret'
     managementToken: 'manage',
     s3: credentials,
     publicUrl: url,
+    ...settings,
   });
   const service = { authorization: `Bearer ${project.serviceKey}`, apikey: project.serviceKey };
   const made = await fetch(`${url}/storage/v1/bucket`, {

@@ -4,6 +4,7 @@ import type { EnvironmentName } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { bundleWorker } from '../staging/worker-bundle.ts';
 import { hyperdriveIdOf } from './hyperdrive-config.ts';
+import { configuredLimits, limitsWithinLegacy, type UploadLimits } from './upload-limits.ts';
 
 /** What the tag of every version looks like that Crossfade uploads. */
 export const OWN_TAG = /^(bypass|migration|final|limits)-[0-9a-f]{16}$/;
@@ -15,7 +16,7 @@ function bindings(
   { config }: RolloutContext,
   environment: EnvironmentName,
   build: WorkerBuild,
-  hyperdriveId: string,
+  { hyperdriveId, limits }: { readonly hyperdriveId: string; readonly limits: UploadLimits },
 ): WorkerBinding[] {
   const { supabase, worker, testSecret } = config.environments[environment];
   const bySignedS3 = config.worker.signedUrlMode === 's3';
@@ -39,7 +40,8 @@ function bindings(
     text('ALLOWED_ORIGINS', config.worker.allowedOrigins.join(',')),
     text('SIGNED_URL_SECONDS', String(config.worker.signedUrlSeconds)),
     text('SIGNED_URL_MODE', config.worker.signedUrlMode),
-    text('TIER_LIMITS', JSON.stringify(config.worker.tiers)),
+    text('TIER_LIMITS', JSON.stringify(limits.tiers)),
+    text('UPLOAD_TYPES', (limits.types ?? []).join(',')),
     text('JWKS_URL', supabase.jwksUrl),
     text('R2_S3_URL', `${config.cloudflare.r2.endpoint}/${worker.bucket}`),
     text('R2_ACCESS_KEY_ID', bySignedS3 ? config.cloudflare.r2.accessKeyId : ''),
@@ -64,11 +66,14 @@ export async function workerUpload(
   build: WorkerBuild,
 ): Promise<WorkerUpload> {
   const { worker } = context.config;
-  const [{ modules, mainModule }, hyperdriveId] = await Promise.all([
+  // Until the watch is over every upload has to be one that a rollback could bring back; the final build is for later.
+  const isBound = environment === 'production' && build !== 'final';
+  const [{ modules, mainModule }, hyperdriveId, limits] = await Promise.all([
     bundleWorker(build === 'bypass' ? worker.bypassEntry : worker.entry),
     hyperdriveIdOf(context, environment),
+    isBound ? limitsWithinLegacy(context) : configuredLimits(context.config),
   ]);
-  const bound = bindings(context, environment, build, hyperdriveId);
+  const bound = bindings(context, environment, build, { hyperdriveId, limits });
   const tag = createHash('sha256')
     .update(JSON.stringify([modules, bound, worker.compatibilityDate, worker.compatibilityFlags]))
     .digest('hex')

@@ -12,6 +12,9 @@ import { backupStep } from './backup-step.ts';
 import { copyIntactCheck } from './copy-intact-check.ts';
 import { copyStep } from './copy-step.ts';
 import { fileKeysStep } from './file-keys.ts';
+import { keysCheck } from './keys-check.ts';
+import { legacyLimitsCheck } from './legacy-limits.ts';
+import { ownerPoliciesCheck } from './owner-policies.ts';
 import { fromStaging, rollbackRehearsedCheck, signalArrivesCheck, STAGING_CLAIMS } from './readiness-checks.ts';
 import { rollbackRehearsalStep } from './rollback-rehearsal.ts';
 import { teamSteps } from './team-steps.ts';
@@ -33,6 +36,8 @@ export function preparationPhase(options: { deadlineMs: number; keepsVersions?: 
     ],
     rollback: null,
     parts: [
+      // Before anything is changed: what a rollback could not bring back is known, and chosen, from the start.
+      { kind: 'checks', id: 'limits', mustPass: true, checks: [legacyLimitsCheck(), ownerPoliciesCheck()] },
       // First, because the old TTL runs out while the rest is made ready.
       { kind: 'step', step: lowerTtlStep() },
       { kind: 'step', step: bucketStep('production', []) },
@@ -42,6 +47,7 @@ export function preparationPhase(options: { deadlineMs: number; keepsVersions?: 
       { kind: 'step', step: bypassStep() },
       { kind: 'step', step: candidateStep() },
       { kind: 'step', step: routeStep('production', []) },
+      { kind: 'checks', id: 'keys', mustPass: true, checks: [keysCheck()] },
       { kind: 'step', step: copyStep() },
       ...(options.keepsVersions === true ? [{ kind: 'step' as const, step: backupStep() }] : []),
       { kind: 'step', step: fileKeysStep() },

@@ -4,6 +4,7 @@ import { exchange, readJson, refusal, type Call } from '../http/exchange.ts';
 import { isNotFound, malformed, ProviderError } from '../provider-error.ts';
 import type { SupabaseProvider } from '../providers.ts';
 import { retrying } from '../retry.ts';
+import { bucketLimits, findStorageLimits, isClosed, storageConfig, takesUpload } from './storage-limits.ts';
 
 const PROVIDER = 'Supabase';
 const TIMEOUT_MS = 15_000;
@@ -84,6 +85,21 @@ export function createSupabaseProvider(
     },
     async setBucketPublic(id, isPublic) {
       await ask(v.unknown(), 'PUT', bucketUrl(id), config.serviceKey, { json: { public: isPublic } });
+    },
+    async storageLimits(id, wanted) {
+      const limits = await ask(bucketLimits, 'GET', bucketUrl(id), config.serviceKey);
+      async function told(): Promise<number | null> {
+        if (management === undefined) return null;
+        const url = `${management.apiUrl}/v1/projects/${management.ref}/config/storage`;
+        try {
+          return (await ask(storageConfig, 'GET', url, management.token)).fileSizeLimit;
+        } catch (error) {
+          // A token for the log alone: the limit is found by trying.
+          if (isClosed(error)) return null;
+          throw error;
+        }
+      }
+      return findStorageLimits({ bucket: limits, told, takes: (bytes) => takesUpload(config, id, bytes) }, wanted);
     },
     async storageAgents(sinceMs, untilMs) {
       if (management === undefined) {
