@@ -92,7 +92,7 @@ export async function startLocalCloudPair(set: TransferSet): Promise<Pair> {
 }
 
 async function seed(address: Address, set: TransferSet): Promise<void> {
-  const limits = { connections: SEEDED_AT_ONCE, partSizeBytes: PART_BYTES };
+  const limits = { partSizeBytes: PART_BYTES };
   const store = createObjectStore({ label: 'seed', ...address, ...limits });
   const contents = createContents();
   let next = 0;

@@ -33,7 +33,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const bucketOf = ({ s3 }: TemporaryProject) =>
-  createObjectStore({ ...s3, label: 'media', bucket: 'media', connections: 4, partSizeBytes: 5 << 20 });
+  createObjectStore({ ...s3, label: 'media', bucket: 'media', partSizeBytes: 5 << 20 });
 
 /** Runs a line as a shell would, in an empty folder: there is no config, and none is needed. */
 function run(line: string, env: Record<string, string>): Promise<{ code: number; out: string; err: string }> {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import type { Env } from '../rollout/config.ts';
+import { applyNetworkSettings } from './network-settings.ts';
 import { UserError } from './user-error.ts';
 
 /**
@@ -12,7 +13,9 @@ import { UserError } from './user-error.ts';
 export async function readEnvironment(file: string | undefined): Promise<Env> {
   if (file === undefined) return process.env;
   const outside = Object.entries(process.env).filter(([, value]) => value !== '');
-  return { ...process.env, ...parseEnv(await readText(resolve(file))), ...Object.fromEntries(outside) };
+  const inside = parseEnv(await readText(resolve(file)));
+  applyNetworkSettings(inside);
+  return { ...process.env, ...inside, ...Object.fromEntries(outside) };
 }
 
 async function readText(path: string): Promise<string> {

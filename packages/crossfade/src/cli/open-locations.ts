@@ -52,7 +52,6 @@ const DEFAULT_CONCURRENCY = 12;
 const DEFAULT_PART_BYTES = 16 * 1024 * 1024;
 
 interface Limits {
-  readonly connections: number;
   readonly partSizeBytes: number;
 }
 
@@ -63,7 +62,7 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
   const env = await readEnvironment(flags.env);
   const { stores, config } = await findStores(parsed, flags.config, env);
   const concurrency = opening.concurrency ?? config?.transfer.concurrency ?? DEFAULT_CONCURRENCY;
-  const limits = { connections: concurrency * 2, partSizeBytes: config?.transfer.partSizeBytes ?? DEFAULT_PART_BYTES };
+  const limits = { partSizeBytes: config?.transfer.partSizeBytes ?? DEFAULT_PART_BYTES };
   const locations: OpenLocation[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(locations.map((one) => one.close()));
@@ -130,7 +129,7 @@ async function openStore({ text, use, store, prefix, limits, opening }: Opened):
         `${text} is read over REST and cannot be written`,
         'write to it over S3: name its endpoint and keys in the config',
       );
-    const rest = createStorageRest({ ...store, label, connections: limits.connections });
+    const rest = createStorageRest({ ...store, label });
     return {
       text,
       store: prefixedStore(rest, prefix, opening.prefix),

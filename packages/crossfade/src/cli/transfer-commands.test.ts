@@ -26,7 +26,6 @@ beforeAll(async () => {
     ...project.s3,
     label: 'media',
     bucket: 'media',
-    connections: 4,
     partSizeBytes: 5 << 20,
   });
   s3 = {

@@ -24,7 +24,7 @@ export function createProviders(
   } = {},
 ): Providers {
   const { staging, production } = config.environments;
-  const { concurrency, partSizeBytes } = config.transfer;
+  const { partSizeBytes } = config.transfer;
   const { pace = 1 } = extras;
   const dns = createDnsProvider(config.dns, pace);
   const http = createPublicHttp(config.dns.resolvers, pace);
@@ -33,7 +33,7 @@ export function createProviders(
     production: createDatabaseProvider(production.database.url, pace),
   };
   const channels = new Map(config.notifications.map((channel) => [channel.name, createChannel(channel)]));
-  const limits = { connections: concurrency * 2, partSizeBytes, pace };
+  const limits = { partSizeBytes, pace };
   const r2 = (bucket: string) => openR2Bucket(config, bucket, pace);
   const stores = {
     staging: r2(staging.worker.bucket),
@@ -77,8 +77,8 @@ export function createProviders(
 
 /** One of the account's buckets. Who opens it closes it. */
 export function openR2Bucket(config: RolloutConfig, bucket: string, pace = 1): ReturnType<typeof createObjectStore> {
-  const { concurrency, partSizeBytes } = config.transfer;
-  const limits = { connections: concurrency * 2, partSizeBytes, pace };
+  const { partSizeBytes } = config.transfer;
+  const limits = { partSizeBytes, pace };
   return createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
 }
 

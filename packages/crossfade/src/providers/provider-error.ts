@@ -75,7 +75,19 @@ function withoutSecrets(text: string, secrets: readonly string[]): string {
   return clean.length > LONGEST_MESSAGE ? `${clean.slice(0, LONGEST_MESSAGE)}…` : clean;
 }
 
-/** The error of a call that nobody answered. It names the host, which is what a person has to check. */
+/** Codes of errors that say: an answer came, and cannot be read. undici's parser has none for what is no HTTP. */
+const UNREADABLE = new Set([
+  'ANSWER_BROKE_OFF',
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'UND_ERR_BODY_TIMEOUT',
+]);
+const PROXIES = ['https_proxy', 'HTTPS_PROXY', 'http_proxy', 'HTTP_PROXY'] as const;
+
+/**
+ * The error of a call that was not answered in full. It names the host, which is what a person has to check, and tells
+ * one that did not answer from one whose answer could not be read.
+ */
 export function unreachable(
   provider: string,
   operation: string,
@@ -84,12 +96,35 @@ export function unreachable(
   secrets: readonly string[] = [],
 ): ProviderError {
   const { host } = new URL(url);
+  const reason = networkReason(error);
+  if (isUnreadable(error)) {
+    const message = `what ${host} sent cannot be read: ${reason}`;
+    const hint = `check that ${host} is right, and what stands between it and this machine`;
+    return new ProviderError(provider, operation, {
+      status: null,
+      reached: true,
+      retryable: true,
+      message,
+      hint,
+      secrets,
+    });
+  }
+  const proxy = PROXIES.find((name) => (process.env[name] ?? '') !== '');
+  const way = proxy === undefined ? '' : `, directly or through the proxy that ${proxy} names`;
   return new ProviderError(provider, operation, {
     status: null,
-    message: `${host} did not answer: ${networkReason(error)}`,
-    hint: `check that ${host} is right and can be reached from this machine`,
+    message: `${host} did not answer: ${reason}`,
+    hint: `check that ${host} is right and can be reached from this machine${way}`,
     secrets,
   });
+}
+
+function isUnreadable(error: unknown): boolean {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    const code = 'code' in one && typeof one.code === 'string' ? one.code : '';
+    if (UNREADABLE.has(code) || one.name === 'HTTPParserError') return true;
+  }
+  return false;
 }
 
 /** An answer that this vendor does not give: mostly another server behind the URL. */

@@ -48,7 +48,6 @@ it('goes on with an object that was interrupted between parts on R2, even over i
       region: 'auto',
       bucket: 'media',
       ...credentials,
-      connections: 4,
       partSizeBytes: PART,
     });
   const stop = new AbortController();

@@ -45,7 +45,6 @@ async function sweep(): Promise<void> {
   const store = createObjectStore({
     label: 'legacy',
     bucket: 'media',
-    connections: 1,
     partSizeBytes: 5 * 1024 * 1024,
     ...project.s3,
   });

@@ -1,6 +1,7 @@
 import Cloudflare, { APIError } from 'cloudflare';
 import * as v from 'valibot';
 import type { RolloutConfig } from '../../rollout/config.ts';
+import { proxiedFetch } from '../http/dispatcher.ts';
 import { exchange, readJson, refusal, type Call } from '../http/exchange.ts';
 import { isNotFound, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
@@ -69,6 +70,7 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
     // The SDK would make a POST twice whose answer alone was lost: what is repeated is decided here.
     maxRetries: 0,
     timeout: TIMEOUT_MS * pace,
+    fetch: proxiedFetch,
     logLevel: 'off',
   });
 
@@ -77,7 +79,7 @@ export function createCloudflareApi({ apiBaseUrl, apiToken }: RolloutConfig['clo
     if (!(error instanceof APIError) || typeof error.status !== 'number') {
       return unreachable(PROVIDER, operation, apiBaseUrl, error, hidden);
     }
-    const retryAfterMs = parseRetryAfter(error.headers instanceof Headers ? error.headers.get('retry-after') : null);
+    const retryAfterMs = parseRetryAfter(error.headers?.get('retry-after'));
     const listed = v.safeParse(apiErrors, error.errors);
     const told = tell(listed.success ? listed.output : []);
     return new ProviderError(PROVIDER, operation, { status: error.status, ...told, retryAfterMs, secrets: hidden });

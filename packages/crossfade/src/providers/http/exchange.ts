@@ -2,6 +2,7 @@ import { request, type Dispatcher } from 'undici';
 import { USER_AGENT } from '../user-agent.ts';
 import { malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
+import { sharedDispatcher } from './dispatcher.ts';
 
 export interface Call {
   readonly provider: string;
@@ -29,6 +30,7 @@ export async function exchange(call: Call): Promise<Answer> {
       method: call.method,
       headers: { 'user-agent': USER_AGENT, ...call.headers },
       body: call.body ?? null,
+      dispatcher: sharedDispatcher(new URL(call.url)),
       signal: AbortSignal.timeout(call.timeoutMs),
     });
     return { status: response.statusCode, headers: response.headers, text: await response.body.text() };

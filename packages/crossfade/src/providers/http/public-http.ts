@@ -9,7 +9,10 @@ const LARGEST_BODY = 64 * 1024 * 1024;
 const CONNECTIONS_PER_ADDRESS = 64;
 const PROVIDER = 'public HTTP';
 
-/** Connects to `address` whatever the URL names; Host, port and TLS keep the URL's name. */
+/**
+ * Connects to `address` whatever the URL names; Host, port and TLS keep the URL's name. No proxy, whatever the environment
+ * says: a proxy would resolve the name itself, and what is asked here is what the public gets from this address.
+ */
 function agentFor(address: string): Agent {
   const family = isIP(address);
   return new Agent({

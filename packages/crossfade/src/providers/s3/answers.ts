@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 import type * as Xml from 'fast-xml-parser';
-import type { Dispatcher } from 'undici';
+import type { Headers } from '../http/whole-answer.ts';
 import * as v from 'valibot';
 import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS, type ObjectMeta, type SystemHeader } from '../object-meta.ts';
 import type { ObjectHead } from '../providers.ts';
 
-export type Headers = Dispatcher.ResponseData['headers'];
+export type { Headers } from '../http/whole-answer.ts';
 
 const load = createRequire(import.meta.url);
 let parser: Xml.XMLParser | null = null;

@@ -21,7 +21,6 @@ const address = (endpoint: string, over = {}) => ({
   accessKeyId: 'key',
   secretAccessKey: CANARY,
   bucket: 'media',
-  connections: 8,
   partSizeBytes: 5 * MIB,
   ...over,
 });

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { TooLong } from '../http/whole-answer.ts';
 import { isPreconditionFailed, malformed, ProviderError } from '../provider-error.ts';
 import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
@@ -12,7 +13,6 @@ import { uploadInParts } from './multipart-upload.ts';
 import { createPartUploads } from './part-uploads.ts';
 import { createServerSideCopy, type CopyLimits } from './server-side-copy.ts';
 import { createSignedRequests, type BucketAddress } from './signed-requests.ts';
-import { TooLong } from './wire/wire.ts';
 
 export interface ObjectStoreOptions extends BucketAddress {
   /** Objects above this size, bytes, go up in parts of it. */

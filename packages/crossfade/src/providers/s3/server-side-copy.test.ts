@@ -22,7 +22,7 @@ const asked: string[] = [];
 const stores: { close(): Promise<void> }[] = [];
 
 function open(bucket: string) {
-  const limits = { connections: 2, partSizeBytes: 16 * MIB, copyLimits };
+  const limits = { partSizeBytes: 16 * MIB, copyLimits };
   const store = createObjectStore({
     label: bucket,
     endpoint: gateway.endpoint,

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import { openDispatcher } from '../http/dispatcher.ts';
+import { askWhole, TooLong, type WholeAnswer } from '../http/whole-answer.ts';
 import { USER_AGENT } from '../user-agent.ts';
 import { isThrottled, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
 import { headerText, parseFailure, type Headers } from './answers.ts';
 import { encodeKey, queryString, signRequest } from './sigv4.ts';
-import { createWire, TooLong, type BufferedAnswer } from './wire/wire.ts';
 
 export interface BucketAddress {
   /** Names the store in errors. */
@@ -16,8 +17,6 @@ export interface BucketAddress {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly bucket: string;
-  /** Connections at once. */
-  readonly connections: number;
   /** Share of the timeouts and pauses; 1 when absent. */
   readonly pace?: number;
 }
@@ -39,11 +38,11 @@ export interface SignedRequests {
     method: Method,
     key: string,
     details?: Omit<RequestDetails, 'body'> & { readonly body?: Uint8Array | string; readonly into?: Buffer },
-  ): Promise<BufferedAnswer>;
+  ): Promise<WholeAnswer>;
   /** The same with streams: its body must be read. Throws the sent body's own error when that broke. */
   send(method: Method, key: string, details?: RequestDetails): Promise<Dispatcher.ResponseData>;
   /** Reads an XML answer; `parse` may throw, which is told as a malformed answer. */
-  readAnswer<Answer>(operation: string, answer: BufferedAnswer, parse: (body: Buffer) => Answer): Answer;
+  readAnswer<Answer>(operation: string, answer: WholeAnswer, parse: (body: Buffer) => Answer): Answer;
   onThrottled(listener: ThrottleListener): () => void;
   close(): Promise<void>;
 }
@@ -59,18 +58,8 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
   const endpoint = new URL(address.endpoint);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${bucket}`;
   const secrets = [address.secretAccessKey, address.accessKeyId];
-  const { connections } = address;
-  const silenceMs = SILENCE_MS * pace;
-  const wire = createWire(endpoint, { connections, connectMs: CONNECT_MS * pace, silenceMs });
-  let pool: Pool | null = null;
-
-  /** For streams. Loaded by the first one, since that takes 60 ms. */
-  async function streams(): Promise<Pool> {
-    const { Pool: Streams } = await import('undici');
-    // HTTP/2 would put all of them on one connection.
-    const options = { connections, allowH2: false, bodyTimeout: silenceMs, headersTimeout: silenceMs };
-    return (pool ??= new Streams(endpoint.origin, options));
-  }
+  const { origin } = endpoint;
+  const dispatcher = openDispatcher(endpoint, { connectMs: CONNECT_MS * pace, silenceMs: SILENCE_MS * pace });
 
   const throttled = new Set<ThrottleListener>();
 
@@ -78,6 +67,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
     const path = key === '' ? root : `${root}/${encodeKey(key)}`;
     const search = queryString(query);
     return {
+      origin,
       method,
       // As it was signed: a URL object would resolve `..` and dots in a key.
       path: search === '' ? path : `${path}?${search}`,
@@ -104,10 +94,10 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
   return {
     async call(method, key, details = {}) {
       const operation = `${method} ${bucket}/${key}`;
-      let answer: BufferedAnswer;
+      let answer: WholeAnswer;
       try {
         const { body = null, into = null } = details;
-        answer = await wire.ask({ ...requestOf(method, key, details), body, into });
+        answer = await askWhole(dispatcher, { ...requestOf(method, key, details), body, into });
       } catch (error) {
         // Nor is it the server's doing when a request cannot be written.
         if (error instanceof TooLong || error instanceof TypeError) throw error;
@@ -121,7 +111,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       const operation = `${method} ${bucket}/${key}`;
       let response: Dispatcher.ResponseData;
       try {
-        response = await (await streams()).request({ ...requestOf(method, key, details), body });
+        response = await dispatcher.request({ ...requestOf(method, key, details), body });
       } catch (error) {
         // What broke may be the body's source rather than this server.
         if (body instanceof Readable && body.errored !== null && body.errored === error) throw error;
@@ -150,7 +140,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       return () => throttled.delete(listener);
     },
     async close() {
-      await Promise.all([wire.close(), pool?.close()]);
+      await dispatcher.close();
     },
   };
 }

@@ -33,7 +33,6 @@ function rest(url: string, over: { serviceKey?: string; bucket?: string } = {}) 
     url,
     serviceKey: project.serviceKey,
     bucket: 'media',
-    connections: 4,
     ...over,
   });
 }

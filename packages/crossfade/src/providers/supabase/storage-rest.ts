@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
-import { Pool, type Dispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 import * as v from 'valibot';
+import { openDispatcher } from '../http/dispatcher.ts';
 import { metaOf } from '../object-meta.ts';
 import { isNotFound, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import type { ObjectHead, ObjectStore } from '../providers.ts';
@@ -14,13 +15,10 @@ export interface StorageRestOptions {
   readonly url: string;
   readonly serviceKey: string;
   readonly bucket: string;
-  /** Connections at once. */
-  readonly connections: number;
 }
 
 const PAGE = 1000;
 const PARTIAL_CONTENT = 206;
-const IDLE_TIMEOUT_MS = 60_000;
 
 const metadata = v.nullish(
   v.object({ size: v.optional(v.number(), 0), eTag: v.optional(v.string(), ''), lastModified: v.optional(v.string()) }),
@@ -57,13 +55,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
   const { label, bucket, serviceKey } = options;
   const origin = new URL(options.url);
   const secrets = [serviceKey];
-  const pool = new Pool(origin.origin, {
-    connections: options.connections,
-    // HTTP/2 would put all of them on one connection.
-    allowH2: false,
-    bodyTimeout: IDLE_TIMEOUT_MS,
-    headersTimeout: IDLE_TIMEOUT_MS,
-  });
+  const dispatcher = openDispatcher(origin);
   const pathOf = (area: string, key: string): string =>
     `/storage/v1/object/${area}/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`;
 
@@ -76,7 +68,8 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
     let response: Dispatcher.ResponseData;
     let text: string;
     try {
-      response = await pool.request({
+      response = await dispatcher.request({
+        origin: origin.origin,
         method,
         path,
         headers: {
@@ -211,7 +204,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
     async delete(key) {
       throw readOnly(label, `DELETE ${bucket}/${key}`);
     },
-    close: () => pool.close(),
+    close: () => dispatcher.close(),
   };
 }
 
