@@ -208,6 +208,7 @@ async function main(): Promise<void> {
   });
   undo.push(() => runtime.close());
   const account = await startCloudflareApi({
+    r2Keys: r2,
     folder: join(folder, 'account'),
     host: '127.0.0.1',
     port: 0,

@@ -7,8 +7,10 @@ export interface ApiMessage {
 
 export interface ApiAnswer {
   readonly status: number;
-  /** Objects are sent as JSON, text (the DNS export) as it is. */
+  /** Objects are sent as JSON, text (the DNS export) and bytes (an object of R2) as they are. */
   readonly body: object | string;
+  /** Beside those that say what the body is. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Everything a handler knows of a request; the contract has checked it already. */

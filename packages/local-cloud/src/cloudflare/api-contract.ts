@@ -168,7 +168,7 @@ function checkOwner(owner: Owner, params: Context['request']['params']): void {
   if (zone !== undefined && zone !== owner.zoneId) throw new ApiFailure(404, 1003, 'Invalid or missing zone id.');
 }
 
-function isBearer(header: string, token: string): boolean {
+export function isBearer(header: string, token: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(header), digest(`Bearer ${token}`));
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 import type { AccountQueue } from './account-state.ts';
-import { ApiFailure, ok } from './api-answer.ts';
+import { ApiFailure, ok, pageOf } from './api-answer.ts';
 import type { ApiHandlers, ApiRequest } from './api-answer.ts';
 import type { ApiContext } from './api-context.ts';
 
+/** By hand, as no document names it. */
+const QUEUES_PER_PAGE = 100;
 const QueueBody = v.object({ queue_name: v.string() });
 const PullBody = v.object({
   batch_size: v.optional(v.number(), 5),
@@ -28,7 +30,11 @@ export function queueHandlers({ store, queues }: ApiContext): ApiHandlers {
     return queue;
   };
   return {
-    'queues.queues.list': () => ok(store.current().queues.map(shownQueue)),
+    'queues.queues.list': ({ query }) => {
+      const named = store.current().queues.filter(({ name }) => query['name'] === undefined || name === query['name']);
+      const { shown, info } = pageOf(named, query, QUEUES_PER_PAGE);
+      return ok(shown.map(shownQueue), info);
+    },
     'queues.queues.get': (request) => ok(shownQueue(queueOf(request))),
     'queues.queues.create': async ({ body }) => {
       const { queue_name: name } = v.parse(QueueBody, body);

@@ -5,7 +5,7 @@ import { openAccount } from './account-state.ts';
 import { ApiFailure, refused } from './api-answer.ts';
 import type { ApiAnswer } from './api-answer.ts';
 import type { AccountIdentity, ApiContext } from './api-context.ts';
-import { apiRoot, createApiContract } from './api-contract.ts';
+import { apiRoot, createApiContract, isBearer } from './api-contract.ts';
 import type { ApiContract } from './api-contract.ts';
 import { dnsHandlers, recordsForAuthority } from './api-dns.ts';
 import type { AuthorityRecord } from './api-dns.ts';
@@ -17,6 +17,8 @@ import { routeHandlers } from './api-worker-routes.ts';
 import { versionHandlers } from './api-worker-versions.ts';
 import { scriptHandlers } from './api-workers.ts';
 import { zoneHandlers } from './api-zones.ts';
+import { r2Objects, type ObjectCall } from './api-r2-objects.ts';
+import type { S3Keys } from './s3-signing.ts';
 import { readRequestBody } from './request-body.ts';
 import { createVersionStarts, restoreAccount } from './version-starts.ts';
 import { slurperHandlers } from './api-slurper.ts';
@@ -24,6 +26,7 @@ import { sippyHandlers } from './api-sippy.ts';
 import { createSlurperJobs } from './slurper-jobs.ts';
 import { analyticsSqlHandlers } from './api-analytics-sql.ts';
 import { queueHandlers } from './api-queues.ts';
+import { createRateLimit, type RateLimit } from './api-rate-limit.ts';
 import type { DataPoints } from './data-points.ts';
 import { createFaults, type Faults } from '../faults.ts';
 import type { Queues } from './queues.ts';
@@ -42,6 +45,10 @@ export interface CloudflareApiOptions extends AccountIdentity {
   readonly onMutation?: (call: CallRecord, body: Buffer) => void;
   /** What is planted; nothing when absent. */
   readonly faults?: Faults;
+  /** What R2's S3 API knows this account by; without it objects are not to be had here. */
+  readonly r2Keys?: S3Keys;
+  /** The vendor's own when absent. */
+  readonly rateLimit?: RateLimit;
 }
 
 /** One mutating call, as `GET /calls` of the world shows it. */
@@ -65,10 +72,13 @@ export interface CloudflareApi {
   close(): Promise<void>;
 }
 
+/** Seen at the vendor: JSONbored/metagraphed#8261. */
+const THROTTLED = { code: 971, message: 'Please wait and consider throttling your request speed' };
+
 /** Serves the part of Cloudflare's API v4 that the contract holds. Throws when the kept account cannot be put back. */
 export async function startCloudflareApi(options: CloudflareApiOptions): Promise<CloudflareApi> {
   const store = await openAccount(options.folder);
-  const { runtime, faults = createFaults() } = options;
+  const { runtime, faults = createFaults(), rateLimit = createRateLimit() } = options;
   const starts = createVersionStarts(runtime, store);
   const context: ApiContext = {
     identity: options,
@@ -97,6 +107,8 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
   });
   await restoreAccount(store.current(), runtime, starts);
 
+  const objects = options.r2Keys === undefined ? async () => null : r2Objects(context, options.r2Keys);
+  const served = { contract, objects, token: options.token, rateLimit };
   const calls: CallRecord[] = [];
   const server = createServer((request, response) => {
     const note = (call: CallRecord, body: Buffer): void => {
@@ -104,7 +116,7 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
       options.onMutation?.(call, body);
     };
     const [outage] = faults.holding('api-outage');
-    if (outage === undefined) void serve(contract, request, response, note);
+    if (outage === undefined) void serve(served, request, response, note);
     else if (outage.answer === '503')
       response.writeHead(503, { 'content-type': 'text/plain' }).end('upstream unavailable');
     // Otherwise nobody answers: the client's patience decides, or the end of this server.
@@ -128,8 +140,15 @@ export async function startCloudflareApi(options: CloudflareApiOptions): Promise
   };
 }
 
+interface Served {
+  readonly contract: ApiContract;
+  readonly objects: (call: ObjectCall) => Promise<ApiAnswer | null>;
+  readonly token: string;
+  readonly rateLimit: RateLimit;
+}
+
 async function serve(
-  contract: ApiContract,
+  { contract, objects, token, rateLimit }: Served,
   request: IncomingMessage,
   response: ServerResponse,
   mutated: (call: CallRecord, body: Buffer) => void,
@@ -138,12 +157,19 @@ async function serve(
   const url = request.url ?? '/';
   try {
     const raw = await readAll(request);
-    const given = await answerTo(contract, method, url, request.headers, raw);
     const path = url.split('?')[0] ?? url;
+    const isKnown = isBearer(request.headers.authorization ?? '', token);
+    const rate = isKnown && path !== `${apiRoot}/graphql` ? rateLimit.count() : null;
+    const ask = async (headers: Record<string, string>): Promise<ApiAnswer> => {
+      if (rate !== null && rate.retryAfterSeconds !== null) return refused(429, [THROTTLED]);
+      const object = isKnown ? await objects({ method, path, headers, body: raw }) : null;
+      return object ?? (await answerTo(contract, method, url, headers, raw));
+    };
+    const given = await inEnvelope(ask, request.headers);
     if (method !== 'GET' && method !== 'HEAD' && path !== `${apiRoot}/graphql`) {
       mutated({ at: new Date().toISOString(), method, path, status: given.status }, raw);
     }
-    send(response, given);
+    send(response, given, rate?.headers);
   } catch (error) {
     // Only a broken connection ends here; a handler's failure has become an answer before.
     console.error(`cloudflare api: ${method} connection lost: ${error instanceof Error ? error.message : error}`);
@@ -151,23 +177,31 @@ async function serve(
   }
 }
 
-async function answerTo(
-  contract: ApiContract,
-  method: string,
-  url: string,
+/** What is refused on the way is an answer as well. */
+async function inEnvelope(
+  ask: (headers: Record<string, string>) => Promise<ApiAnswer>,
   incoming: IncomingMessage['headers'],
-  raw: Buffer<ArrayBuffer>,
 ): Promise<ApiAnswer> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(incoming)) headers[name] = String(value);
   try {
-    const { body, parts, contentType } = await readRequestBody(raw, headers['content-type']);
-    if (contentType !== null) headers['content-type'] = contentType;
-    return await contract.answer({ method, url, headers, body, parts });
+    return await ask(headers);
   } catch (error) {
     if (error instanceof ApiFailure) return refused(error.status, [error.entry]);
     throw error;
   }
+}
+
+async function answerTo(
+  contract: ApiContract,
+  method: string,
+  url: string,
+  headers: Record<string, string>,
+  raw: Buffer<ArrayBuffer>,
+): Promise<ApiAnswer> {
+  const { body, parts, contentType } = await readRequestBody(raw, headers['content-type']);
+  const told = contentType === null ? headers : { ...headers, 'content-type': contentType };
+  return contract.answer({ method, url, headers: told, body, parts });
 }
 
 async function readAll(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
@@ -176,8 +210,9 @@ async function readAll(request: IncomingMessage): Promise<Buffer<ArrayBuffer>> {
   return Buffer.concat(chunks);
 }
 
-function send(response: ServerResponse, given: ApiAnswer): void {
-  const text = typeof given.body === 'string';
-  response.writeHead(given.status, { 'content-type': text ? 'text/plain; charset=utf-8' : 'application/json' });
-  response.end(typeof given.body === 'string' ? given.body : JSON.stringify(given.body));
+function send(response: ServerResponse, given: ApiAnswer, headers: Readonly<Record<string, string>> = {}): void {
+  const asItIs = typeof given.body === 'string' || Buffer.isBuffer(given.body);
+  const type = asItIs ? 'text/plain; charset=utf-8' : 'application/json';
+  response.writeHead(given.status, { 'content-type': type, ...given.headers, ...headers });
+  response.end(asItIs ? given.body : JSON.stringify(given.body));
 }

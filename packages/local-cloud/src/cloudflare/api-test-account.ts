@@ -8,6 +8,8 @@ import { startCloudflareApi } from './api-server.ts';
 import type { CloudflareApi } from './api-server.ts';
 import { openDataPoints } from './data-points.ts';
 import { openQueues } from './queues.ts';
+import type { RateLimit } from './api-rate-limit.ts';
+import type { S3Bucket } from './s3-client.ts';
 import { createFaults, type Faults } from '../faults.ts';
 import { createInMemoryRuntime } from './in-memory-runtime.ts';
 import type { InMemoryRuntime } from './in-memory-runtime.ts';
@@ -35,9 +37,13 @@ export interface Answer {
   readonly text: string;
 }
 
-/** An API over an in-memory runtime; with a `folder` it takes up the account kept there. */
-export async function startTestAccount(kept?: string): Promise<TestAccount> {
+/** An API over an in-memory runtime; with a `folder` it takes up the account kept there, with `r2` its objects lie there. */
+export async function startTestAccount(
+  kept?: string,
+  over: { rateLimit?: RateLimit; r2?: S3Bucket } = {},
+): Promise<TestAccount> {
   const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'cloudflare-api-')));
+  const { r2, rateLimit } = over;
   const runtime = createInMemoryRuntime();
   const faults = createFaults();
   const identity = { token, accountId: account_id, zoneId: zone_id, zoneName: 'audafact.com', workersSubdomain: 'aud' };
@@ -46,7 +52,9 @@ export async function startTestAccount(kept?: string): Promise<TestAccount> {
     folder,
     host: '127.0.0.1',
     port: 0,
-    runtime,
+    runtime: r2 === undefined ? runtime : { ...runtime, r2Endpoint: r2.endpoint },
+    ...(r2 === undefined ? {} : { r2Keys: r2 }),
+    ...(rateLimit === undefined ? {} : { rateLimit }),
     queues: await openQueues(`${folder}-queues`),
     dataPoints: openDataPoints(),
     faults,

@@ -74,9 +74,11 @@ export async function exists(bucket: S3Bucket, key: string): Promise<boolean> {
   return response.statusCode === 200;
 }
 
-/** What Super Slurper carries over of an object's headers. */
-const isDescription = (name: string): boolean =>
-  name.startsWith('x-amz-meta-') || name === 'content-type' || name === 'cache-control';
+/**
+ * What Super Slurper carries over of an object's headers: its documentation promises "custom object metadata", and not a
+ * word of the others. https://developers.cloudflare.com/r2/data-migration/super-slurper/
+ */
+const isDescription = (name: string): boolean => name.startsWith('x-amz-meta-');
 
 /** Streams one object over, with those of its headers that are to be kept. */
 export async function copyObject(

@@ -8,9 +8,12 @@ export interface Sippy {
   readonly to: S3Bucket;
 }
 
-/** All that goes along, into R2 and to whoever asked. The vendor promises no more than `x-amz-meta-*`. */
-const isKept = (name: string): boolean => name.startsWith('x-amz-meta-') || name === 'content-type';
-const SERVED = new Set(['content-length', 'content-range', 'accept-ranges', 'etag', 'last-modified']);
+/**
+ * All that goes along into R2: "Only user-defined metadata that is prefixed by x-amz-meta- in the HTTP response will be
+ * migrated. Remaining metadata will be omitted." (https://developers.cloudflare.com/r2/data-migration/sippy/)
+ */
+const isKept = (name: string): boolean => name.startsWith('x-amz-meta-');
+const SERVED = new Set(['content-type', 'content-length', 'content-range', 'accept-ranges', 'etag', 'last-modified']);
 
 /**
  * Answers a GET or HEAD of an object that the bucket lacks: served from the source, and by a GET copied. `false`, with
