@@ -229,11 +229,11 @@ async function prove(session: TransferSession, copied: CaughtUp, told: Told): Pr
   const { result, manifest } = await withManifest(file, verify, () => unprovenIn(findings.all()));
   // In no listing any more: both were in the copy's.
   const before = told.gone.size + [...told.failed.values()].reduce((sum, times) => sum + times, 0);
-  const { missing, different, failed, gone, late } = findings.counts;
+  const { missing, different, metadata, failed, gone, late } = findings.counts;
   const account = {
     listed: result.account.listed + before,
     proven: result.verified - overruled,
-    failed: missing + different + failed,
+    failed: missing + different + metadata + failed,
     gone,
     late,
   };

@@ -9,6 +9,7 @@ const SHOWN = 10;
 const TITLES: Readonly<Record<FindingKind, string>> = {
   missing: 'missing in the target',
   different: 'different',
+  metadata: 'described otherwise: the same bytes under other headers',
   failed: 'failed: could not be copied or compared',
   skipped: 'skipped: no objects',
   extra: 'extra: in the target only',

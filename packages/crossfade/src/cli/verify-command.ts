@@ -141,7 +141,7 @@ async function* wrongIn(findings: Findings): AsyncGenerator<string> {
 }
 
 /** What a repair takes up. */
-const WRONG: ReadonlySet<FindingKind> = new Set(['missing', 'different', 'failed']);
+const WRONG: ReadonlySet<FindingKind> = new Set(['missing', 'different', 'metadata', 'failed']);
 
 interface Verified {
   readonly result: VerifyResult;
@@ -152,7 +152,7 @@ interface Verified {
 
 /** What was wrong before is now what the repair made of it. */
 function accountOf({ result: { account }, findings: { counts }, repaired }: Verified): Account {
-  const failed = counts.missing + counts.different + counts.failed;
+  const failed = counts.missing + counts.different + counts.metadata + counts.failed;
   if (repaired === null) return { ...account, failed, gone: counts.gone };
   const { proven, failed: left, gone } = repaired.account;
   return { ...account, proven: account.proven + proven, failed: left, gone: counts.gone + gone };

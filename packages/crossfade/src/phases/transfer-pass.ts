@@ -125,7 +125,7 @@ export async function carryDeletesToR2(context: RolloutContext): Promise<{ delet
     });
     return copied;
   }
-  const { deleted, suspicious } = await carryDeletes({
+  const { deleted, failed, suspicious } = await carryDeletes({
     from: providers.legacyStore,
     to: providers.r2.production,
     signal,
@@ -135,6 +135,11 @@ export async function carryDeletesToR2(context: RolloutContext): Promise<{ delet
   if (first !== undefined)
     throw new Error(
       `${suspicious.length} objects that were copied are gone from legacy, the first ${first}: more than users delete, so legacy may have lost them`,
+    );
+  const [undone] = failed;
+  if (undone !== undefined)
+    throw new Error(
+      `${failed.length} objects that were deleted in legacy could not be deleted in R2, the first ${undone.key}: ${undone.reason}; ${deleted.length} others were`,
     );
   return { deleted: deleted.length, deletedKeys: deleted.slice(0, MOST_NAMED) };
 }

@@ -1,3 +1,4 @@
+import type { SystemHeader } from './object-meta.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from './providers.ts';
 
 export interface UploadId {
@@ -67,6 +68,8 @@ export interface StoreAbilities extends PartUploads {
    * listed at once. A folder reads its names anew for each, and Supabase's REST its whole listing.
    */
   readonly seekable: boolean;
+  /** System headers that the store takes and does not keep, or does not tell; it holds all when absent. */
+  readonly unheldHeaders?: readonly SystemHeader[];
   /** Tells each time that the store asks for patience, and for how much (ms; `null` when it does not say). */
   onThrottled(listener: (retryAfterMs: number | null) => void): () => void;
 }

@@ -17,15 +17,15 @@ describe('deletes since the copy', () => {
   it('are carried over to the target, and a second time there is nothing to do', async () => {
     const { from, to, carry } = copied(5);
     await from.delete('uploads/3.wav');
-    expect(await carry()).toEqual({ deleted: ['uploads/3.wav'], foreign: 0, suspicious: [] });
+    expect(await carry()).toEqual({ deleted: ['uploads/3.wav'], foreign: 0, failed: [], suspicious: [] });
     expect([...to.objects.keys()]).toEqual([...from.objects.keys()]);
-    expect(await carry()).toEqual({ deleted: [], foreign: 0, suspicious: [] });
+    expect(await carry()).toEqual({ deleted: [], foreign: 0, failed: [], suspicious: [] });
   });
 
   it('leave alone what is in the target only and never was copied', async () => {
     const { from, to, carry } = copied(5, ['backup/notes.txt']);
     await from.delete('uploads/3.wav');
-    expect(await carry()).toEqual({ deleted: ['uploads/3.wav'], foreign: 1, suspicious: [] });
+    expect(await carry()).toEqual({ deleted: ['uploads/3.wav'], foreign: 1, failed: [], suspicious: [] });
     expect(to.objects.has('backup/notes.txt')).toBe(true);
   });
 
@@ -44,5 +44,30 @@ describe('deletes since the copy', () => {
     };
     expect(await carry()).toMatchObject({ deleted: [] });
     expect(to.objects.has('uploads/3.wav')).toBe(true);
+  });
+
+  it('go on where one object cannot be asked for or deleted, and name it', async () => {
+    const { from, to, carry } = copied(6);
+    for (const index of [1, 2, 3]) await from.delete(`uploads/${index}.wav`);
+    const { head } = from;
+    from.head = async (key) => {
+      if (key === 'uploads/1.wav') throw new Error('403 AccessDenied');
+      return head(key);
+    };
+    const remove = to.delete.bind(to);
+    to.delete = async (key) => {
+      if (key === 'uploads/2.wav') throw new Error('409 ObjectLocked');
+      return remove(key);
+    };
+    expect(await carry()).toEqual({
+      deleted: ['uploads/3.wav'],
+      foreign: 0,
+      failed: [
+        { key: 'uploads/1.wav', reason: '403 AccessDenied' },
+        { key: 'uploads/2.wav', reason: '409 ObjectLocked' },
+      ],
+      suspicious: [],
+    });
+    expect(to.objects.has('uploads/1.wav')).toBe(true);
   });
 });

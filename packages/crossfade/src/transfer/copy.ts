@@ -15,6 +15,7 @@ import type { KeyRange } from './key-range.ts';
 import { listPairs } from './list-in-ranges.ts';
 import { listedEntry, ListedNotThere } from './listed-entry.ts';
 import type { KeyPair } from './merge-listings.ts';
+import { askMetaDifferences, mayBeDescribedAnew } from './metadata-differences.ts';
 import { ObjectChanged } from './object-body.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 import { createEarlyStop, reasonToStop } from './stop-early.ts';
@@ -142,6 +143,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     const refused = options.refuses?.(pair.key) ?? null;
     if (refused !== null) return fail(pair.key, refused);
     if (needOf(pair.from, pair.to, options.keepNewer) !== 'present') return act(pair);
+    if (pair.to !== null && mayBeDescribedAnew(pair.from, pair.to)) return act(pair);
     present++;
     return undefined;
   }
@@ -153,6 +155,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
       if (need === 'present') present++;
       else if (need === 'keep-newer') keptNewer.push(key);
       else await copy(pair.from).finally(progress.finished);
+      if (need === 'describe') await demandSameMeta(options, key);
     } catch (error) {
       if (!(error instanceof ObjectFailed)) throw error;
       await fail(key, errorText(error.cause));
@@ -211,9 +214,14 @@ function countWhile(options: CopyOptions, expect: (objects: number, bytes: numbe
   return { end: () => counted, stop: () => (stopped = true) };
 }
 
-/** Settles what the listings leave open. @throws ObjectFailed where bytes that are to be compared cannot be read */
-async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | null): Promise<Exclude<Need, 'unsure'>> {
+/** `describe`: the bytes are there and the metadata is not; they go up again together, as every store can. */
+type Settled = Exclude<Need, 'unsure'> | 'describe';
+
+/** Settles what the listings leave open. @throws ObjectFailed where what is to be compared cannot be read */
+async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | null): Promise<Settled> {
   const need = needOf(from, to, options.keepNewer);
+  if (need === 'present' && to !== null && mayBeDescribedAnew(from, to))
+    return (await metaOf(options, from.key)).length > 0 ? 'describe' : 'present';
   if (need !== 'unsure' || to === null) return need === 'unsure' ? 'copy' : need;
   const targetIsNewer = Date.parse(to.lastModified) > Date.parse(from.lastModified);
   if (options.unsure === 'bytes') {
@@ -226,6 +234,23 @@ async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | n
     return options.keepNewer === true && targetIsNewer ? 'keep-newer' : 'copy';
   }
   return targetIsNewer ? 'present' : 'copy';
+}
+
+async function metaOf(options: CopyOptions, key: string): Promise<string[]> {
+  try {
+    return await askMetaDifferences(options, key);
+  } catch (cause) {
+    options.signal.throwIfAborted();
+    throw new ObjectFailed(key, { cause });
+  }
+}
+
+/** A target may take a header and not keep it. @throws ObjectFailed */
+async function demandSameMeta(options: CopyOptions, key: string): Promise<void> {
+  const names = await metaOf(options, key);
+  if (names.length === 0) return;
+  const cause = new Error(`${options.to.label} has the bytes, and does not keep ${names.join(', ')}`);
+  throw new ObjectFailed(key, { cause });
 }
 
 /** An object that could not be copied in spite of all attempts; `cause` says why. */

@@ -6,11 +6,21 @@ import * as v from 'valibot';
 import type { UnprovenObject } from './manifest.ts';
 
 /**
- * `missing`: in the source only; `extra`: in the target only; `different`: not the same bytes; `failed`: could not be
+ * `missing`: in the source only; `extra`: in the target only; `different`: not the same bytes; `metadata`: the same
+ * bytes under other headers; `failed`: could not be
  * copied or compared; `skipped`: lies in a folder and is no object; `late`: changed in the source since the last pass
  * began; `gone`: deleted in the source after it was listed.
  */
-export const FINDING_KINDS = ['missing', 'different', 'failed', 'skipped', 'extra', 'late', 'gone'] as const;
+export const FINDING_KINDS = [
+  'missing',
+  'different',
+  'metadata',
+  'failed',
+  'skipped',
+  'extra',
+  'late',
+  'gone',
+] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 const finding = v.object({
@@ -50,6 +60,7 @@ export function openFindings(path: string): Findings {
   const counts: Record<FindingKind, number> = {
     missing: 0,
     different: 0,
+    metadata: 0,
     failed: 0,
     skipped: 0,
     extra: 0,

@@ -2,7 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { backOffMs } from '../providers/retry.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { compareObject, type Comparison } from './compare-object.ts';
+import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS } from '../providers/object-meta.ts';
 import { listedEntry, ListedNotThere } from './listed-entry.ts';
+import { metaDifferences } from './metadata-differences.ts';
 import type { Mismatch, VerifyOptions } from './verify.ts';
 
 /** Looks at an object that is listed and not there: a listing may be a moment behind a delete. */
@@ -11,7 +13,7 @@ const LOOKS = 3;
 export type Judged =
   | { readonly is: 'gone' }
   | { readonly is: 'missing'; readonly source: ObjectHead }
-  | { readonly is: 'different'; readonly source: ObjectHead; readonly mismatch: Mismatch }
+  | { readonly is: 'different' | 'metadata'; readonly source: ObjectHead; readonly mismatch: Mismatch }
   | {
       readonly is: 'equal';
       readonly source: ObjectHead;
@@ -37,16 +39,40 @@ export async function judgeObject(
     // What fails here is compared again below, and that failure is told.
     listed = await compare(source, target).catch(() => null);
     signal.throwIfAborted();
-    if (listed?.equal === true) return { is: 'equal', source, target, found: listed };
+    if (listed?.equal === true) return described(options, source, target, listed);
   }
   const [sourceNow, targetNow] = await Promise.all([presentIn(from, source.key, signal), to.head(source.key)]);
   if (sourceNow === null) return { is: 'gone' };
   if (targetNow === null) return { is: 'missing', source: sourceNow };
   const isUnchanged = sourceNow.etag === source.etag && targetNow.etag === target?.etag;
   const comparison = isUnchanged && listed !== null ? listed : await compare(sourceNow, targetNow);
-  if (comparison.equal) return { is: 'equal', source: sourceNow, target: targetNow, found: comparison };
+  if (comparison.equal) return described(options, sourceNow, targetNow, comparison);
   const { reason, expected, measured } = comparison;
   return { is: 'different', source: sourceNow, mismatch: { key: source.key, reason, expected, measured } };
+}
+
+/** Equal bytes are equal objects only with the same metadata; a deep look compares both. */
+async function described(
+  { from, to, deep = false }: Pick<VerifyOptions, 'from' | 'to' | 'deep'>,
+  source: ObjectHead,
+  target: ObjectHead,
+  found: Comparison & { readonly equal: true },
+): Promise<Judged> {
+  const equal: Judged = { is: 'equal', source, target, found };
+  if (!deep) return equal;
+  const [one, other] = await Promise.all([from.head(source.key), to.head(source.key)]);
+  if (one === null || other === null) return equal;
+  const names = metaDifferences({ from, to }, one, other);
+  if (names.length === 0) return equal;
+  const [expected, measured] = [one, other].map(({ meta }) => names.map((name) => textOf(meta, name)).join(', '));
+  const mismatch = { key: source.key, reason: names.join(', '), expected: expected ?? '', measured: measured ?? '' };
+  return { is: 'metadata', source, mismatch };
+}
+
+function textOf(meta: ObjectMeta, name: string): string {
+  const field = SYSTEM_HEADER_NAMES.find((one) => SYSTEM_HEADERS[one] === name);
+  const value = field === undefined ? meta.custom[name.slice('x-amz-meta-'.length)] : meta[field];
+  return value === undefined || value === null ? 'nothing' : JSON.stringify(value);
 }
 
 /** `null` only when the listing has lost it as well. @throws ListedNotThere */

@@ -1,6 +1,7 @@
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { needOf } from './copy.ts';
 import { listPairs } from './list-in-ranges.ts';
+import { askMetaDifferences, mayBeDescribedAnew } from './metadata-differences.ts';
 
 export interface PendingOptions {
   readonly from: ObjectStore;
@@ -11,7 +12,7 @@ export interface PendingOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a copy would take across now, by the two listings alone. */
+/** What a copy would take across now, by the two listings; where these leave it open, by the metadata of both. */
 export async function* pendingObjects(options: PendingOptions): AsyncGenerator<ObjectHead> {
   const { from, to, filter, concurrency = 1, signal } = options;
   for await (const { key, from: source, to: target } of listPairs({ from, to, concurrency, signal })) {
@@ -21,6 +22,11 @@ export async function* pendingObjects(options: PendingOptions): AsyncGenerator<O
     // As the copy settles it: the newer one is taken to be right, and the verification makes that good.
     const older = target === null || Date.parse(target.lastModified) <= Date.parse(source.lastModified);
     if (need === 'copy' || (need === 'unsure' && older)) yield source;
+    else if (need === 'present' && target !== null && mayBeDescribedAnew(source, target)) {
+      // What cannot be asked is not known to be in step; the copy tells why.
+      const differences = await askMetaDifferences(options, key).catch(() => ['unknown']);
+      if (differences.length > 0) yield source;
+    }
   }
 }
 

@@ -24,7 +24,7 @@ export interface VerifiedObject {
 
 export interface Mismatch {
   readonly key: string;
-  /** What differs: `size`, `MD5`, `SHA-256`; `gone` where the target lists it and has no bytes of it. */
+  /** What differs: `size`, `MD5`, `SHA-256`, or the names of headers; `gone` where the target lists it and has no bytes of it. */
   readonly reason: string;
   readonly expected: string;
   readonly measured: string;
@@ -34,13 +34,13 @@ export type VerifyFinding =
   | { readonly kind: 'missing' | 'extra' | 'gone'; readonly key: string }
   /** Could not be compared: the reason is a store's own, or why the target cannot hold such a key. */
   | ({ readonly kind: 'failed' } & CopyFailure)
-  | ({ readonly kind: 'different' } & Mismatch);
+  | ({ readonly kind: 'different' | 'metadata' } & Mismatch);
 
 export interface VerifyOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly concurrency: number;
-  /** Read and hash every object on both sides, even where their checksums agree. */
+  /** Read and hash every object on both sides, even where their checksums agree, and compare their metadata. */
   readonly deep?: boolean;
   /** Only keys for which this holds; all when absent. */
   readonly filter?: (key: string) => boolean;
@@ -147,7 +147,7 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
     }
     if (judged.is === 'equal') return prove(judged.source, judged.target, judged.found);
     if (judged.is === 'missing') return fail(judged.source, { kind: 'missing', key });
-    if (judged.is === 'different') return fail(judged.source, { kind: 'different', ...judged.mismatch });
+    if (judged.is !== 'gone') return fail(judged.source, { kind: judged.is, ...judged.mismatch });
     gone++;
     await tell({ kind: 'gone', key });
   }

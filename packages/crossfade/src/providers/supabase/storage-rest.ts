@@ -7,6 +7,7 @@ import { isNotFound, malformed, ProviderError, unreachable } from '../provider-e
 import type { ObjectHead, ObjectStore } from '../providers.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
 import { announcedSize, headerText, readHead, readMeta, unquote } from '../s3/answers.ts';
+import { UNHELD_HEADERS } from './supabase-s3.ts';
 import { listByFolder } from './storage-rest-folders.ts';
 
 export interface StorageRestOptions {
@@ -148,6 +149,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
 
   return {
     label,
+    unheldHeaders: UNHELD_HEADERS,
     async *list(prefix = '', after = '') {
       const past = ({ key }: ObjectHead): boolean => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
       let told = false;

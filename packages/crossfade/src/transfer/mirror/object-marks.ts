@@ -12,6 +12,8 @@ export const isMirrored = ({ custom }: ObjectMeta): boolean => MARK in custom;
 
 /** Metadata of an object in R2 that legacy has as well (`apps/media-worker/src/legacy-mark.ts`). */
 const LEGACY_HAS = 'crossfade-legacy';
+/** Custom metadata that is Crossfade's own, and no part of what users store. */
+export const MARKS: readonly string[] = [MARK, LEGACY_HAS];
 const legacyMark = v.picklist(['written-to-both', 'carried-over']);
 
 /**
