@@ -1,3 +1,4 @@
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deployWorker, type DeployedWorker } from './deployed-worker.ts';
 
@@ -75,6 +76,34 @@ describe('a key of somebody else', () => {
     expect(response.headers.get('x-audafact-source')).toBe('legacy');
     expect(await read(response)).toEqual([200, `the bytes of ${name}`]);
     await expect.poll(() => worker.inR2(key)).toEqual(bytesOf(name));
+  });
+
+  it('has its own type, whatever the script of its parameters', async () => {
+    const { enterprise } = worker.users;
+    const key = `users/${enterprise}/uploads/typed.mp3`;
+    for (const contentType of ['audio/mpeg; name="Déjà.mp3"', 'audio/mpeg; name="音楽.mp3"']) {
+      await worker.putR2(key, bytesOf('typed.mp3'), { contentType });
+      const { pathname, search } = new URL(await worker.sign(enterprise, key));
+      const answer = await request(new URL(`${pathname}${search}`, worker.address));
+      expect(await answer.body.text()).toBe('the bytes of typed.mp3');
+      // Clients read header bytes as Latin-1; these are those of UTF-8.
+      const type = String(answer.headers['content-type']);
+      expect([answer.statusCode, Buffer.from(type, 'latin1').toString('utf8')]).toEqual([200, contentType]);
+    }
+  });
+
+  it('is deleted where legacy could never have held it', async () => {
+    const { enterprise } = worker.users;
+    const key = `users/${enterprise}/uploads/Déjà vu 100%.mp3`;
+    await worker.putR2(key, bytesOf(key));
+    const response = await worker.ask('/api/delete-file', {
+      as: enterprise,
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ key }),
+    });
+    expect([response.status, await worker.inR2(key)]).toEqual([200, null]);
+    expect((await worker.ask(await worker.sign(enterprise, key))).status).toBe(404);
   });
 
   it('is deleted by its owner, and no other with it', async () => {
