@@ -3,6 +3,8 @@ import { ProviderError, isRetryable } from './provider-error.ts';
 const ATTEMPTS = 4;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 8000;
+/** R2 takes one write a second to a key and says 429 to the next, without a Retry-After. */
+const LEAST_AFTER_429_MS = 1000;
 /** A vendor that asks for more patience than this is told to the caller instead. */
 const LONGEST_RETRY_AFTER_MS = 60_000;
 
@@ -22,7 +24,8 @@ export async function retrying<Answer>(
       if (attempt >= attempts || !isRetryable(error)) throw error;
       const asked = error instanceof ProviderError ? error.retryAfterMs : null;
       if (asked !== null && asked > LONGEST_RETRY_AFTER_MS) throw error;
-      await pause((asked ?? backOffMs(attempt)) * pace);
+      const least = error instanceof ProviderError && error.status === 429 ? LEAST_AFTER_429_MS : 0;
+      await pause((asked ?? least + backOffMs(attempt)) * pace);
     }
   }
 }

@@ -8,7 +8,7 @@ import { openKeyNames } from './r2-key-names.ts';
 import { createR2Multipart } from './r2-multipart.ts';
 import { readR2Uploads } from './r2-uploads.ts';
 import { USAGE_WORKER } from './r2-usage.ts';
-import { unlimitedWrites, type WriteRate } from './r2-write-rate.ts';
+import { createWriteRate, type WriteRate } from './r2-write-rate.ts';
 import type { R2Operation } from './runtime-contract.ts';
 import { answerFailure, S3Failure } from './s3-failure.ts';
 import type { S3Keys } from './s3-signing.ts';
@@ -54,7 +54,7 @@ export async function startR2Gateway(
   folder: string,
   credentials: S3Keys,
   log: (operation: R2Operation) => void,
-  rate: WriteRate = unlimitedWrites,
+  rate: WriteRate = createWriteRate(),
 ): Promise<R2Gateway> {
   let current: Backend | null = null;
   const sippies = new Map<string, Sippy>();
