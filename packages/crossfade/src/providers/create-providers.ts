@@ -38,12 +38,15 @@ export function createProviders(
   const stores = {
     staging: r2(staging.worker.bucket),
     production: r2(production.worker.bucket),
-    legacy: openS3Bucket({
-      label: `supabase:${production.supabase.bucket}`,
-      ...production.supabase.s3,
-      bucket: production.supabase.bucket,
-      ...limits,
-    }),
+    legacy: openS3Bucket(
+      {
+        label: `supabase:${production.supabase.bucket}`,
+        ...production.supabase.s3,
+        bucket: production.supabase.bucket,
+        ...limits,
+      },
+      production.supabase,
+    ),
   };
   const backup = config.backup === undefined ? null : r2(config.backup.bucket);
   return {

@@ -9,6 +9,11 @@ export interface ObjectMeta {
   readonly expires: string | null;
   /** By name, in lower case and without `x-amz-meta-`; the values are decoded. */
   readonly custom: Readonly<Record<string, string>>;
+  /**
+   * Custom values that the store keeps and has not told: so many (`x-amz-missing-meta`), or `null` where it does not
+   * say how many, or whether any. Absent where all are told. A `get` may tell less than `head` does.
+   */
+  readonly untold?: number | null;
 }
 
 /** The system headers, by the name that each has in HTTP. A path that carries metadata walks this list, so none is forgotten. */
@@ -19,7 +24,7 @@ export const SYSTEM_HEADERS = {
   contentEncoding: 'content-encoding',
   contentLanguage: 'content-language',
   expires: 'expires',
-} as const satisfies Record<Exclude<keyof ObjectMeta, 'custom'>, string>;
+} as const satisfies Record<Exclude<keyof ObjectMeta, 'custom' | 'untold'>, string>;
 
 export type SystemHeader = keyof typeof SYSTEM_HEADERS;
 export const SYSTEM_HEADER_NAMES = Object.keys(SYSTEM_HEADERS) as readonly SystemHeader[];

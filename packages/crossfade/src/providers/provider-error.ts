@@ -64,7 +64,7 @@ function isPassing(status: number | null): boolean {
 function hintFor(status: number | null, reached: boolean): string | null {
   if (!reached) return 'check that the base URL is right and can be reached from this machine';
   if (status === 401 || status === 403) return 'check the credential and what it is allowed to do';
-  if (status === 429) return 'the vendor throttles: run it again a little later';
+  if (status === 429 || status === 544) return 'the vendor throttles: run it again a little later';
   if (status !== null && status >= 500) return 'the vendor has trouble: see its status page, then run it again';
   return null;
 }
@@ -173,9 +173,13 @@ export function isRetryable(error: unknown): boolean {
   return error instanceof ProviderError && error.retryable;
 }
 
-/** Whether the vendor asks for fewer calls: 429, or a 503 that says so or says nothing else. */
+/** 544: Supabase Storage's own, when its database cannot keep up (DatabaseTimeout, supabase/storage 1.11.2). */
+const OVERLOADED: ReadonlySet<number | null> = new Set([429, 503, 544]);
+const OVERLOADED_CODES: ReadonlySet<string | null> = new Set(['SlowDown', 'DatabaseTimeout']);
+
+/** Whether the vendor asks for fewer calls: 429, 544, or a 503 that says so or says nothing else. */
 export function isThrottled(error: unknown): boolean {
-  return error instanceof ProviderError && (error.status === 429 || error.status === 503 || error.code === 'SlowDown');
+  return error instanceof ProviderError && (OVERLOADED.has(error.status) || OVERLOADED_CODES.has(error.code));
 }
 
 /** Whether the thing is another one than the caller's condition (If-Match) named. */

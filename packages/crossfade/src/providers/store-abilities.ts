@@ -70,6 +70,8 @@ export interface StoreAbilities extends PartUploads {
   readonly seekable: boolean;
   /** System headers that the store takes and does not keep, or does not tell; it holds all when absent. */
   readonly unheldHeaders?: readonly SystemHeader[];
+  /** Whether the bucket is there. Where it is not, a store may say the same of each object as of one that is deleted. */
+  bucketExists(): Promise<boolean>;
   /** Tells each time that the store asks for patience, and for how much (ms; `null` when it does not say). */
   onThrottled(listener: (retryAfterMs: number | null) => void): () => void;
 }

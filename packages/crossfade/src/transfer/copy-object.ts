@@ -1,12 +1,12 @@
 import { createHash, hash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { isRetryable, ProviderError } from '../providers/provider-error.ts';
-import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
+import { isNotFound, isRetryable, ProviderError } from '../providers/provider-error.ts';
+import type { ObjectHead } from '../providers/providers.ts';
 import { takesParts, type CopySource } from '../providers/store-abilities.ts';
 import { md5Named } from './checksum-rules.ts';
 import { compareObject } from './compare-object.ts';
 import { copyInParts, partSizeOf } from './copy-parts.ts';
-import type { CopiedObject, CopyTools } from './copy-tools.ts';
+import { completeMeta, demandReadable, untoldOf, type CopiedObject, type CopyTools } from './copy-tools.ts';
 import { keptMeta } from './kept-meta.ts';
 import { discard, readBody, readInto } from './object-body.ts';
 import { demandSameAgain, demandStored } from './untrue-etags.ts';
@@ -39,12 +39,6 @@ export async function copyObject(
   return throttle.run(() => copyStreamed(tools, listed, moved));
 }
 
-/** @throws TypeError, as for any request that cannot be written: there is no use in another attempt */
-function demandReadable({ label }: ObjectStore, { key, unreadable }: ObjectHead): void {
-  if (unreadable !== undefined)
-    throw new TypeError(`${label} lists ${JSON.stringify(key)} under a key that cannot be read: ${unreadable}`);
-}
-
 /** The object as the target finds it in its own store; `null` where that is another. */
 function sourceWithin({ from, to }: CopyTools, key: string): CopySource | null {
   const source = from.copySource?.(key);
@@ -66,8 +60,10 @@ async function copyWithin(
     if (stored === null || stored === undefined) return undefined;
     return await proveCopy(tools, source, stored.etag);
   } catch (error) {
-    const unknown = error instanceof ProviderError && !isRetryable(error) && error.status !== 404;
-    if (unknown || (error instanceof ProviderError && error.status === 501)) return undefined;
+    // Supabase finds no source whose key needs encoding (supabase/storage 1.11.2 does not decode it). So a source that
+    // is not found is looked at: as long as it is there its bytes can be taken by hand.
+    if (isNotFound(error) && (await within.look()) === null) return null;
+    if (error instanceof ProviderError && !isRetryable(error)) return undefined;
     throw error;
   }
 }
@@ -121,14 +117,15 @@ async function copyThrough(
   // Where the source tells the MD5, the target holds the bytes against it, twice: as Content-MD5 before it stores them,
   // and by the ETag of what it stored. To compute it here as well would cost more than all the rest of the copy.
   const told = md5Named({ etag: listed.etag, ...read });
-  const meta = keptMeta(read.meta, listed);
+  const complete = await completeMeta(from, listed, read.meta);
+  const meta = keptMeta(complete, listed);
   const put = (md5: string): Promise<{ etag: string }> => to.put(key, buffer, size, meta, md5);
   if (told !== null) {
     const stored = await put(told).catch((error: unknown) => {
       if (hash('md5', buffer) === told) throw error;
       return null;
     });
-    if (stored?.etag === told) return { key, size, etag: told, md5: told, sha256 };
+    if (stored?.etag === told) return { key, size, etag: told, md5: told, sha256, ...untoldOf(complete) };
     const md5 = hash('md5', buffer);
     await demandSameAgain(from, listed, { md5, sha256 }, signal);
     if (stored !== null) return proven(stored.etag, md5);
@@ -138,7 +135,7 @@ async function copyThrough(
 
   async function proven(etag: string, md5: string): Promise<CopiedObject> {
     await demandStored(to, { key, etag }, { md5, sha256 }, signal);
-    return { key, size, etag, md5, sha256 };
+    return { key, size, etag, md5, sha256, ...untoldOf(complete) };
   }
 }
 
@@ -171,9 +168,10 @@ async function copyStreamed(
   };
   const stream = Readable.from(hashed(), { objectMode: false });
   try {
-    const { etag } = await to.put(key, stream, source.size, keptMeta(source.meta, listed));
+    const meta = await completeMeta(from, source, source.meta);
+    const { etag } = await to.put(key, stream, source.size, keptMeta(meta, listed));
     await demandStored(to, { key, etag }, { md5, sha256: bytes256 }, signal);
-    return { key, size: source.size, etag, md5, sha256: bytes256 };
+    return { key, size: source.size, etag, md5, sha256: bytes256, ...untoldOf(meta) };
   } catch (error) {
     // A target that refuses may not have read a byte: the source's connection must not wait for it.
     discard(stream);

@@ -1,4 +1,5 @@
-import type { ObjectStore } from '../providers/providers.ts';
+import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
+import { ObjectChanged } from '../providers/store-abilities.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Buffers } from './buffers.ts';
 import type { Throttle } from './throttle.ts';
@@ -12,6 +13,8 @@ export interface CopiedObject {
   readonly md5: string | null;
   /** `null` where the bytes did not go by in one piece. */
   readonly sha256: string | null;
+  /** Custom metadata that the source has and could not tell, so that the copy lacks it: as `ObjectMeta.untold`. */
+  readonly untoldMeta?: number | null;
 }
 
 /** What all objects of one copy share. */
@@ -22,4 +25,28 @@ export interface CopyTools {
   readonly buffers: Buffers;
   readonly bandwidth: Bandwidth;
   readonly throttle: Throttle;
+}
+
+/** What an object's bytes came with, completed by a HEAD where that tells more. @throws ObjectChanged */
+export async function completeMeta(
+  from: ObjectStore,
+  { key, etag }: ObjectHead,
+  meta: ObjectMeta,
+): Promise<ObjectMeta> {
+  if (meta.untold === undefined) return meta;
+  const head = await from.head(key);
+  if (head === null || (etag !== '' && head.etag !== etag))
+    throw new ObjectChanged(`${key} changed in ${from.label} while it was read`);
+  return head.meta;
+}
+
+/** What a copy is to say of metadata that did not come along. */
+export function untoldOf({ untold }: ObjectMeta): Pick<CopiedObject, 'untoldMeta'> {
+  return untold === undefined ? {} : { untoldMeta: untold };
+}
+
+/** @throws TypeError, as for any request that cannot be written: there is no use in another attempt */
+export function demandReadable({ label }: ObjectStore, { key, unreadable }: ObjectHead): void {
+  if (unreadable !== undefined)
+    throw new TypeError(`${label} lists ${JSON.stringify(key)} under a key that cannot be read: ${unreadable}`);
 }

@@ -137,7 +137,14 @@ export function readMeta(headers: Headers): ObjectMeta {
     contentLanguage: system('contentLanguage'),
     expires: system('expires'),
     custom,
+    ...untold(headers),
   };
+}
+
+/** Of values that are no ASCII text a server may tell only the number (S3 API, HeadObject; supabase/storage 1.11.2). */
+function untold(headers: Headers): Pick<ObjectMeta, 'untold'> {
+  const told = Number(headerText(headers['x-amz-missing-meta']) ?? 0);
+  return told === 0 ? {} : { untold: Number.isSafeInteger(told) ? told : null };
 }
 
 export function metaHeaders(meta: ObjectMeta): Record<string, string> {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { TooLong } from '../http/whole-answer.ts';
-import { isPreconditionFailed, malformed, ProviderError } from '../provider-error.ts';
+import { isNotFound, isPreconditionFailed, malformed, ProviderError } from '../provider-error.ts';
 import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { retrying } from '../retry.ts';
@@ -21,10 +21,15 @@ export interface ObjectStoreOptions extends BucketAddress {
   readonly copyLimits?: CopyLimits;
   /** The server may write URL-encoded keys without saying so; found out by asking for one of them in both forms. */
   readonly mayEncodeUntold?: boolean;
+  /** Whether nothing can lie under such a key. Asked when the store refuses to look there; S3's rule when absent. */
+  readonly cannotHold?: (key: string) => boolean;
 }
 
 const PAGE = '1000';
 const PARTIAL_CONTENT = 206;
+/** Of S3's keys, bytes in UTF-8. */
+const LONGEST_KEY = 1024;
+const isTooLong = (key: string): boolean => Buffer.byteLength(key) > LONGEST_KEY;
 
 /**
  * One bucket behind S3's protocol: Supabase Storage's as well as R2's. Methods throw `ProviderError`. What may be
@@ -33,7 +38,7 @@ const PARTIAL_CONTENT = 206;
 export function createObjectStore(
   options: ObjectStoreOptions,
 ): ObjectStore & StoreAbilities & { close(): Promise<void> } {
-  const { label, bucket, partSizeBytes, pace = 1, mayEncodeUntold = false } = options;
+  const { label, bucket, partSizeBytes, pace = 1, mayEncodeUntold = false, cannotHold = isTooLong } = options;
   const requests = createSignedRequests(options);
   const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
   const uploads = createPartUploads({ requests, again, head, pace }, partSizeBytes);
@@ -62,7 +67,11 @@ export function createObjectStore(
   }
 
   async function head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null> {
-    const answer = await again(() => orNothing(requests.call('HEAD', key)));
+    const answer = await again(() => orNothing(requests.call('HEAD', key))).catch((error: unknown) => {
+      // Servers refuse to look for such a key in many ways, none of which says why: a HEAD's answer has no body.
+      if (error instanceof ProviderError && error.reached && cannotHold(key)) return null;
+      throw error;
+    });
     if (answer === null) return null;
     const { headers } = answer;
     return { ...readHead(key, headers, announcedSize(headers) ?? 0), meta: readMeta(headers) };
@@ -107,6 +116,15 @@ export function createObjectStore(
     ...copies,
     onThrottled: requests.onThrottled,
     seekable: true,
+    async bucketExists() {
+      try {
+        await again(() => requests.call('HEAD', ''));
+        return true;
+      } catch (error) {
+        if (isNotFound(error)) return false;
+        throw error;
+      }
+    },
     list: (prefix = '', after = '') => listingOf(() => listPages(prefix, after)),
     head,
     async get(key, range) {

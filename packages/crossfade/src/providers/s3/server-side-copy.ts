@@ -59,8 +59,10 @@ export function createServerSideCopy(
     const headers = {
       ...sourceHeader(source),
       'x-amz-copy-source-if-match': `"${head.etag}"`,
-      ...metaHeaders(meta),
-      'x-amz-metadata-directive': 'REPLACE',
+      // What was not told would be lost in a replacement: then all of the source's is kept, and nothing added.
+      ...(meta.untold === undefined
+        ? { ...metaHeaders(meta), 'x-amz-metadata-directive': 'REPLACE' }
+        : { 'x-amz-metadata-directive': 'COPY' }),
     };
     return again(async () => {
       const answer = await requests.call('PUT', key, { headers });

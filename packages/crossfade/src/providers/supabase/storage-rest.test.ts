@@ -172,7 +172,11 @@ async function withoutFlatListing(origin: string): Promise<{ url: string; server
       }
       const body = Buffer.concat(await request.toArray());
       const headers = { authorization: request.headers.authorization ?? '', 'content-type': 'application/json' };
-      const told = await fetch(`${origin}${request.url ?? ''}`, { method: request.method ?? 'GET', headers, body });
+      const told = await fetch(`${origin}${request.url ?? ''}`, {
+        method: request.method ?? 'GET',
+        headers,
+        body: request.method === 'POST' ? body : null,
+      });
       response.writeHead(told.status, { 'content-type': 'application/json' });
       response.end(Buffer.from(await told.arrayBuffer()));
     };

@@ -3,11 +3,12 @@ import type { Dispatcher } from 'undici';
 import * as v from 'valibot';
 import { openDispatcher } from '../http/dispatcher.ts';
 import { metaOf } from '../object-meta.ts';
-import { isNotFound, malformed, ProviderError, unreachable } from '../provider-error.ts';
+import { isNotFound, isThrottled, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import type { ObjectHead, ObjectStore } from '../providers.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
 import { announcedSize, headerText, readHead, readMeta, unquote } from '../s3/answers.ts';
-import { UNHELD_HEADERS } from './supabase-s3.ts';
+import { readUserMetadata, UNHELD_HEADERS } from './object-info.ts';
+import { demandBucket, demandServiceRole, untilPassed } from './storage-view.ts';
 import { listByFolder } from './storage-rest-folders.ts';
 
 export interface StorageRestOptions {
@@ -39,7 +40,10 @@ const info = v.object({
   cache_control: v.nullish(v.string()),
   last_modified: v.nullish(v.string()),
   updated_at: v.nullish(v.string()),
+  /** What the user has added. */
+  metadata: v.nullish(v.record(v.string(), v.unknown())),
 });
+const bucketFound = v.object({ id: v.string() });
 /** Storage answers HTTP 400 for nearly every error; the real status is in the body. */
 const failure = v.object({
   statusCode: v.optional(v.union([v.string(), v.number()])),
@@ -50,13 +54,14 @@ const failure = v.object({
 
 /**
  * One bucket of Supabase Storage, read over REST with the service key: for projects that give out no S3 keys. It can
- * be read only, and tells no custom metadata. Methods throw `ProviderError`.
+ * be read only. Custom metadata is told by `head`, not by `get`. Methods throw `ProviderError`.
  */
 export function createStorageRest(options: StorageRestOptions): ObjectStore & { close(): Promise<void> } {
   const { label, bucket, serviceKey } = options;
   const origin = new URL(options.url);
   const secrets = [serviceKey];
   const dispatcher = openDispatcher(origin);
+  const throttled = new Set<(retryAfterMs: number | null) => void>();
   const pathOf = (area: string, key: string): string =>
     `/storage/v1/object/${area}/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`;
 
@@ -89,14 +94,31 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
     const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), failure), text);
     const told = parsed.success ? parsed.output : null;
     const status = Number(told?.statusCode ?? response.statusCode);
-    throw new ProviderError(label, operation, {
+    const refused = new ProviderError(label, operation, {
       status: Number.isInteger(status) ? status : response.statusCode,
       code: told?.code ?? told?.error ?? null,
       message: told?.message ?? 'no reason given',
       retryAfterMs: parseRetryAfter(headerText(response.headers['retry-after'])),
       secrets,
     });
+    if (isThrottled(refused)) for (const listener of throttled) listener(refused.retryAfterMs);
+    throw refused;
   }
+
+  async function bucketExists(): Promise<boolean> {
+    try {
+      await ask(bucketFound, 'GET', `bucket ${bucket}`, `/storage/v1/bucket/${encodeURIComponent(bucket)}`);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  const demandWholeView = untilPassed(async () => {
+    demandServiceRole(label, `list ${bucket}`, serviceKey);
+    demandBucket(label, bucket, await bucketExists());
+  });
 
   async function ask<Schema extends v.GenericSchema>(
     schema: Schema,
@@ -150,7 +172,13 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
   return {
     label,
     unheldHeaders: UNHELD_HEADERS,
+    bucketExists,
+    onThrottled(listener) {
+      throttled.add(listener);
+      return () => throttled.delete(listener);
+    },
     async *list(prefix = '', after = '') {
+      await demandWholeView();
       const past = ({ key }: ObjectHead): boolean => Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0;
       let told = false;
       try {
@@ -174,7 +202,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
           size,
           etag: unquote(found.etag),
           lastModified: modified,
-          meta: metaOf({ contentType, cacheControl }),
+          meta: metaOf({ contentType, cacheControl, ...readUserMetadata(found.metadata ?? {}) }),
         };
       } catch (error) {
         if (isMissing(error)) return null;
@@ -197,7 +225,11 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
         const wrong = size === null ? 'the length of the body is not announced' : 'the range was not heeded';
         throw malformed({ provider: label, operation, secrets }, response.statusCode, wrong);
       }
-      return { ...readHead(key, response.headers, size), meta: readMeta(response.headers), body: response.body };
+      return {
+        ...readHead(key, response.headers, size),
+        meta: { ...readMeta(response.headers), untold: null },
+        body: response.body,
+      };
     },
     async put(key, body) {
       if (body instanceof Readable) body.destroy();

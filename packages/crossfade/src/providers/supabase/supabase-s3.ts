@@ -1,26 +1,58 @@
-import type { SystemHeader } from '../object-meta.ts';
 import { createObjectStore, type ObjectStoreOptions } from '../s3/object-store.ts';
+import { listingOf, pagesOf } from '../listing.ts';
+import type { ObjectMeta } from '../object-meta.ts';
+import { UNHELD_HEADERS } from './object-info.ts';
 import { refusedByStorage } from './storage-keys.ts';
+import { createStorageRest, type StorageRestOptions } from './storage-rest.ts';
+import { demandBucket, untilPassed } from './storage-view.ts';
 
 /** Whether this is the S3 endpoint of a Supabase project, hosted or not: `https://<project>/storage/v1/s3`. */
-/** Dropped by a PUT without a word (seen on supabase/storage 1.11.2); its REST API tells none of them either. */
-export const UNHELD_HEADERS: readonly SystemHeader[] = [
-  'contentDisposition',
-  'contentEncoding',
-  'contentLanguage',
-  'expires',
-];
-
 export function isSupabaseS3(endpoint: string): boolean {
   return new URL(endpoint).pathname.replace(/\/$/, '').endsWith('/storage/v1/s3');
 }
 
-/** One bucket of Supabase Storage over S3, with what its server does otherwise than S3. */
-export function createSupabaseS3(options: ObjectStoreOptions): ReturnType<typeof createObjectStore> {
-  // The present server says that it encodes a listing's keys (seen on supabase/storage 1.11.2); not every one has.
+/** The project's REST interface, which tells metadata that S3's headers cannot. */
+export type ProjectAddress = Pick<StorageRestOptions, 'url' | 'serviceKey'>;
+
+/** One bucket of Supabase Storage over S3, with what its server does otherwise than S3 (seen on supabase/storage 1.11.2). */
+export function createSupabaseS3(
+  options: ObjectStoreOptions,
+  project: ProjectAddress | null = null,
+): ReturnType<typeof createObjectStore> {
+  const { label, bucket } = options;
+  const store = createObjectStore({
+    ...options,
+    // The present server says that it encodes a listing's keys; not every one has.
+    mayEncodeUntold: true,
+    // HEAD of such a key is 400, without a word.
+    cannotHold: (key) => refusedByStorage(key) !== null,
+  });
+  const rest =
+    project === null ? null : createStorageRest({ label, bucket, url: project.url, serviceKey: project.serviceKey });
+  const demandWholeView = untilPassed(async () => demandBucket(label, bucket, await store.bucketExists()));
+
   return {
-    ...createObjectStore({ ...options, mayEncodeUntold: true }),
+    ...store,
     refuses: refusedByStorage,
     unheldHeaders: UNHELD_HEADERS,
+    list: (prefix, after) =>
+      listingOf(async function* () {
+        await demandWholeView();
+        yield* pagesOf(store.list(prefix, after));
+      }),
+    async head(key) {
+      const head = await store.head(key);
+      if (head === null || head.meta.untold === undefined || rest === null) return head;
+      const told = await rest.head(key);
+      if (told === null || told.etag !== head.etag) return head;
+      const { untold: _counted, ...system } = head.meta;
+      return { ...head, meta: { ...system, ...readOnlyCustom(told.meta) } };
+    },
+    async close() {
+      await Promise.all([store.close(), rest?.close()]);
+    },
   };
 }
+
+const readOnlyCustom = ({ custom, untold }: ObjectMeta): Pick<ObjectMeta, 'custom' | 'untold'> =>
+  untold === undefined ? { custom } : { custom, untold };
