@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bulkCopy } from '../phases/preparation/bulk-copy.ts';
 import { sippyCopy } from '../phases/preparation/sippy-copy.ts';
 import { differingMeta, metaOf } from '../providers/object-meta.ts';
 import type { ObjectMeta, ObjectStore } from '../providers/providers.ts';
@@ -39,6 +40,26 @@ async function put(store: ObjectStore, meta: ObjectMeta, size: number): Promise<
   return metaIn(store);
 }
 
+/** Both services promise no header but `x-amz-meta-*` (their documentation); the object has the ETag of the bytes. */
+const customOf = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-')));
+
+/** What the steps of preparation ask for, and nothing else. */
+function preparation(at: { cloudflare: object; legacy: ObjectStore; r2: ObjectStore }): RolloutContext {
+  const endpoint = { endpoint: s3.url, region: 'auto', accessKeyId: 'key', secretAccessKey: 'secret' };
+  const context = {
+    config: {
+      cloudflare: { r2: endpoint },
+      environments: { production: { supabase: { bucket: 'legacy', s3: endpoint }, worker: { bucket: 'r2' } } },
+      transfer: { concurrency: 2 },
+    },
+    providers: { cloudflare: at.cloudflare, legacyStore: at.legacy, r2: { production: at.r2 } },
+    signal,
+    record: async () => 'ev',
+  };
+  return context as unknown as RolloutContext;
+}
+
 /** Each path that carries an object from one store to another outside of a whole copy. */
 const PATHS: Record<string, (meta: ObjectMeta, size: number) => Promise<Carried>> = {
   async 'the mirror'(meta, size) {
@@ -74,35 +95,37 @@ const PATHS: Record<string, (meta: ObjectMeta, size: number) => Promise<Carried>
     await copyOne({ from: legacy, to: r2 }, listed, signal);
     return [source, await metaIn(r2)];
   },
+  async 'Super Slurper and what the step does after it'(meta, size) {
+    const { r2, legacy } = stores();
+    const source = await put(legacy, meta, size);
+    const cloudflare = {
+      listSlurperJobs: async () => [],
+      createSlurperJob: async () => {
+        const served = s3.objects.get(`legacy/${KEY}`);
+        if (served !== undefined) s3.place(`r2/${KEY}`, served.bytes, served.etag, customOf(served.headers));
+        return 'job';
+      },
+      slurperProgress: async () => ({ status: 'completed', objects: 1, transferred: 1, skipped: 0, failed: 0 }),
+    };
+    expect(await bulkCopy(preparation({ cloudflare, legacy, r2 }), [])).toMatchObject({ described: 1 });
+    return [source, await metaIn(r2)];
+  },
   async 'Sippy and what the step does after it'(meta, size) {
     const { r2, legacy } = stores();
     const source = await put(legacy, meta, size);
-    const endpoint = { endpoint: s3.url, accessKeyId: 'key', secretAccessKey: 'secret' };
     let isOn = false;
     const cloudflare = {
       getSippy: async () => ({ enabled: isOn, source: null }),
       putSippy: async () => void (isOn = true),
       deleteSippy: async () => void (isOn = false),
     };
-    const context = {
-      config: {
-        cloudflare: { r2: endpoint },
-        environments: { production: { supabase: { bucket: 'legacy', s3: endpoint }, worker: { bucket: 'r2' } } },
-        transfer: { concurrency: 2 },
-      },
-      providers: { cloudflare, legacyStore: legacy, r2: { production: { ...r2, get: bySippy } } },
-      signal,
-      record: async () => 'ev',
-    };
-    /** Sippy keeps no header but `x-amz-meta-*` (measured), and its object has the ETag of the bytes. */
     async function bySippy(...asked: Parameters<ObjectStore['get']>): ReturnType<ObjectStore['get']> {
       const served = s3.objects.get(`legacy/${KEY}`);
-      const held = Object.entries(served?.headers ?? {}).filter(([name]) => name.startsWith('x-amz-meta-'));
-      if (isOn && served !== undefined) s3.place(`r2/${KEY}`, served.bytes, served.etag, Object.fromEntries(held));
+      if (isOn && served !== undefined) s3.place(`r2/${KEY}`, served.bytes, served.etag, customOf(served.headers));
       return r2.get(...asked);
     }
-    // The step asks for nothing else.
-    expect(await sippyCopy(context as unknown as RolloutContext)).toMatchObject({ transferred: 1, described: 1 });
+    const context = preparation({ cloudflare, legacy, r2: { ...r2, get: bySippy } });
+    expect(await sippyCopy(context)).toMatchObject({ transferred: 1, described: 1 });
     return [source, await metaIn(r2)];
   },
 };

@@ -1,6 +1,7 @@
 import { isOpen, isSlurperJobOf, type SlurperProgress } from '../../providers/cloudflare/super-slurper.ts';
 import type { SlurperSource, SlurperTarget } from '../../providers/cloudflare/super-slurper.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
+import { describeCopies } from './describe-copies.ts';
 
 /** How often a job is asked how far it is, ms: quickly at first, since a small one is soon over. */
 const FIRST_PAUSE_MS = 100;
@@ -8,6 +9,8 @@ const LONGEST_PAUSE_MS = 10_000;
 
 export interface BulkResult extends SlurperProgress {
   readonly job: string;
+  /** Got back what the job dropped of an object's metadata. */
+  readonly described: number;
 }
 
 function endsOf({ config }: RolloutContext): { source: SlurperSource; target: SlurperTarget } {
@@ -69,7 +72,8 @@ export async function bulkCopy(context: RolloutContext, before: readonly string[
     const line = `super slurper ${progress.status}: ${transferred} of ${objects} objects carried over, ${skipped} there already, ${failed} failed`;
     if (line !== told) await context.record({ kind: 'note', data: { text: line }, subject: 'production.copy' });
     told = line;
-    if (!isOpen(progress)) return { job, ...progress };
+    // Its documentation promises custom metadata alone: the rest is looked at.
+    if (!isOpen(progress)) return { job, ...progress, described: await describeCopies(context, 'lost') };
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

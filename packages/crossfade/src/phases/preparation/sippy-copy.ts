@@ -4,15 +4,11 @@ import type { RolloutConfig } from '../../rollout/config.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { pause } from '../../rollout/pause.ts';
 import { errorText } from '../../rollout/error-text.ts';
-import { needOf } from '../../transfer/copy.ts';
-import { copyOne } from '../../transfer/copy-one.ts';
 import { eachAtOnce } from '../../transfer/each-at-once.ts';
-import { keptMeta } from '../../transfer/kept-meta.ts';
-import { mergeListings, type KeyPair } from '../../transfer/merge-listings.ts';
-import { carriedOver, carrying } from '../../transfer/mirror/object-marks.ts';
+import { mergeListings } from '../../transfer/merge-listings.ts';
 import { readBody } from '../../transfer/object-body.ts';
+import { describeCopies } from './describe-copies.ts';
 import { createEarlyStop, TransferStopped } from '../../transfer/stop-early.ts';
-import { differingMeta, NO_META } from '../../providers/object-meta.ts';
 
 /** Of a larger object one GET may bring a part only (Cloudflare's documentation of Sippy): our own copy takes it. */
 const LARGEST_BYTES = 199 * 1024 * 1024;
@@ -76,7 +72,8 @@ export async function sippyCopy(context: RolloutContext): Promise<SippyResult> {
   }
   await turnOff(context, failure);
   if (failure !== null) throw failure.reason;
-  return { ...asked, described: await describeAll(context) };
+  // It keeps no header but `x-amz-meta-*`: whatever it brought lacks something.
+  return { ...asked, described: await describeCopies(context, 'each') };
 }
 
 /** Ends with the signal at once: who was interrupted has little time, and an answer that is on its way may take long. */
@@ -185,41 +182,3 @@ async function askForAll(context: RolloutContext): Promise<Omit<SippyResult, 'de
   await tell(state);
   return counts;
 }
-
-/**
- * Sippy keeps no header but `x-amz-meta-*`, and no verification sees it, since that compares bytes. What R2 has without
- * the mark of our own copy, whichever life of this step brought it, gets the description that our own copy would have
- * given it; R2 copies it onto itself, so the bytes stay where they are. Answers for how many objects.
- */
-async function describeAll({ config, providers, signal }: RolloutContext): Promise<number> {
-  const { legacyStore: legacy, r2 } = providers;
-  let described = 0;
-  async function describe({ key, from, to }: KeyPair): Promise<void> {
-    if (from === null || to === null) return;
-    const held = await r2.production.head(key);
-    if (held === null || held.etag !== to.etag || held.meta.custom['mtime'] === timeOf(from)) return;
-    const original = await legacy.head(key);
-    if (original === null || original.etag !== from.etag) return;
-    const meta = carriedOver(keptMeta(original.meta, from));
-    if (differingMeta(held.meta, meta).length === 0) return;
-    const itself = r2.production.copySource?.(key);
-    const stored = itself && (await r2.production.putCopy?.(key, itself, held, async () => meta));
-    if (!stored) await copyOne({ from: legacy, to: carrying(r2.production) }, from, signal);
-    described++;
-  }
-  await eachAtOnce(mergeListings(legacy.list(), r2.production.list()), config.transfer.concurrency, (pair) => {
-    signal.throwIfAborted();
-    return isCopy(pair) ? describe(pair) : undefined;
-  });
-  return described;
-}
-
-/** Whether our own copy would leave it as it is: what it would copy anyway must not look younger than it is. */
-function isCopy({ from, to }: KeyPair): boolean {
-  if (from === null || to === null) return false;
-  const need = needOf(from, to);
-  return need === 'present' || (need === 'unsure' && Date.parse(to.lastModified) > Date.parse(from.lastModified));
-}
-
-/** As our own copy notes the original's time. */
-const timeOf = (listed: ObjectHead): string | undefined => keptMeta(NO_META, listed).custom['mtime'];
