@@ -10,7 +10,7 @@ const { createObjectStore } = await import('@crossfade/crossfade/providers/s3/ob
 
 const PART_BYTES = 16 * 1024 * 1024;
 /** What the command takes without a setting. */
-const concurrency = 12;
+const concurrency = 'auto';
 const { from: source, to: target }: { from: Address; to: Address } = JSON.parse(process.argv[2] ?? '');
 const store = (label: string, address: Address) => createObjectStore({ label, ...address, partSizeBytes: PART_BYTES });
 const [from, to] = [store('source', source), store('target', target)];

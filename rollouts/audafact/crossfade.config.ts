@@ -210,6 +210,7 @@ export default defineRollout((env) => ({
     expire: [{ prefix: 'sessions/', after: 7 * DAY_SECONDS }],
   },
   transfer: {
+    // A ceiling: listeners are served from the same storage while it is copied.
     concurrency: 12,
     partSizeBytes: 16 * 1024 * 1024,
     legacyLimits: 'narrow',

@@ -42,7 +42,7 @@ const HELP = `crossfade: moves an app's media to Cloudflare R2 in production, wi
       --as NAME  --note TEXT    who says so, and why
   crossfade worker              copies along with the other machines on the same DATABASE_URL, until Ctrl-C
       --once                    until nothing is left
-      --concurrency N           objects on their way at once
+      --concurrency N           objects on their way at once, at most; auto without it
   crossfade rollback immediate | dns | full | data
                                 takes production back by hand
       data --to TIME            the media as they were then (ISO, with its zone), from the kept versions

@@ -8,6 +8,7 @@ import { isSupabaseS3 } from '../providers/supabase/supabase-s3.ts';
 import type { RolloutConfig, StoreConfig } from '../rollout/config.ts';
 import { createFolderStore } from '../transfer/folder-store.ts';
 import { LocationError, overlap, parseLocation, refusedBy, type Location, type Place } from '../transfer/location.ts';
+import type { Concurrency } from '../transfer/pace.ts';
 import { prefixedStore } from '../transfer/prefixed-store.ts';
 import { readEnvironment } from './environment-file.ts';
 import { findStores } from './find-stores.ts';
@@ -33,7 +34,7 @@ export interface OpenLocations {
   readonly locations: readonly OpenLocation[];
   /** `null` when no location needed it. */
   readonly config: RolloutConfig | null;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   close(): Promise<void>;
 }
 
@@ -43,12 +44,11 @@ export interface Opening {
   readonly wanted: readonly { readonly text: string; readonly use: 'read' | 'write' }[];
   /** Only keys that begin with it. */
   readonly prefix: string;
-  readonly concurrency: number | null;
+  readonly concurrency: Concurrency | null;
   /** Told of what lies in a folder that is read and is no object. */
   readonly onSkipped: (path: string, reason: string) => void;
 }
 
-const DEFAULT_CONCURRENCY = 12;
 const DEFAULT_PART_BYTES = 16 * 1024 * 1024;
 
 interface Limits {
@@ -61,7 +61,7 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
   const parsed = wanted.map(({ text, use }) => ({ text, use, location: readLocation(text) }));
   const env = await readEnvironment(flags.env);
   const { stores, config } = await findStores(parsed, flags.config, env);
-  const concurrency = opening.concurrency ?? config?.transfer.concurrency ?? DEFAULT_CONCURRENCY;
+  const concurrency = opening.concurrency ?? config?.transfer.concurrency ?? 'auto';
   const limits = { partSizeBytes: config?.transfer.partSizeBytes ?? DEFAULT_PART_BYTES };
   const locations: OpenLocation[] = [];
   const close = async (): Promise<void> => {

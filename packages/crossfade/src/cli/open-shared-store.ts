@@ -1,3 +1,4 @@
+import type { Concurrency } from '../transfer/pace.ts';
 import type { OpenedStore } from '../transfer/shared/shared-transfer.ts';
 import type { CommandFlags } from './main.ts';
 import { openLocations, type OpenLocation } from './open-locations.ts';
@@ -8,7 +9,7 @@ export async function openSharedStore(
   flags: CommandFlags,
   text: string,
   use: 'read' | 'write',
-  concurrency: number,
+  concurrency: Concurrency,
 ): Promise<OpenedStore> {
   const opened = await openLocations({ flags, wanted: [{ text, use }], prefix: '', concurrency, onSkipped() {} });
   const [location] = opened.locations;

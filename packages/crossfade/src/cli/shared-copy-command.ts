@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import pc from 'picocolors';
 import { accountText, unaccounted, unaccountedText } from '../transfer/account.ts';
 import { keyFilter } from '../transfer/key-filter.ts';
+import type { Concurrency } from '../transfer/pace.ts';
 import { runSharedCopy, type SharedCopyResult } from '../transfer/shared/shared-copy.ts';
 import { readEnvironment } from './environment-file.ts';
 import { EXIT } from './exit-codes.ts';
@@ -94,8 +95,8 @@ async function checkLocations(
   from: string,
   to: string,
   flags: CommandFlags,
-  concurrency: number | null,
-): Promise<number> {
+  concurrency: Concurrency | null,
+): Promise<Concurrency> {
   const wanted = [
     { text: from, use: 'read' },
     { text: to, use: 'write' },

@@ -19,7 +19,7 @@ Credentials come from the environment, the file of --env or the config, never fr
 Both
   --include GLOB, --exclude GLOB   which keys, may be said again: 'users/**', '*.wav' (in any folder)
   --prefix TEXT                 only keys that begin so, below the location
-  --concurrency N               objects at once (default: the config's, or 12)
+  --concurrency N               objects at once, at most (default: the config's, or auto: as many as both stores bear)
   --manifest FILE               writes one JSON line for each proven object
   --report FILE                 all that is not as it should be, one JSON line each
                                 (default: in .crossfade/transfer, when there is any)

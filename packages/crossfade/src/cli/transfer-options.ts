@@ -1,5 +1,6 @@
 import { errorText } from '../rollout/error-text.ts';
 import { keyFilter } from '../transfer/key-filter.ts';
+import type { Concurrency } from '../transfer/pace.ts';
 import type { CommandFlags } from './main.ts';
 import { UserError } from './user-error.ts';
 
@@ -10,7 +11,7 @@ export interface TransferOptions {
   /** Only keys that begin with it, below the location. */
   readonly prefix: string;
   /** `null` for the config's. */
-  readonly concurrency: number | null;
+  readonly concurrency: Concurrency | null;
   /** `null` without a limit. */
   readonly bytesPerSecond: number | null;
   /** `null` for the config's. */
@@ -43,13 +44,14 @@ function readFilter({ include = [], exclude = [] }: CommandFlags): TransferOptio
   }
 }
 
-function readConcurrency(text: string): number {
+function readConcurrency(text: string): Concurrency {
+  if (text === 'auto') return text;
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= MOST_AT_ONCE) return count;
   throw new UserError(
     'CROSSFADE_CONCURRENCY_INVALID',
     `${JSON.stringify(text)} is no number of objects at once`,
-    `say --concurrency 1 to ${MOST_AT_ONCE}`,
+    `say --concurrency auto, or 1 to ${MOST_AT_ONCE}`,
   );
 }
 

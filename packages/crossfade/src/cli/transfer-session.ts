@@ -4,6 +4,7 @@ import { isUnreachable, ProviderError } from '../providers/provider-error.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { KEPT, openFindings, type Findings } from '../transfer/findings.ts';
 import { ManifestError } from '../transfer/manifest-file.ts';
+import type { Concurrency } from '../transfer/pace.ts';
 import { reasonToStop, TransferStopped } from '../transfer/stop-early.ts';
 import { EXIT } from './exit-codes.ts';
 import { interruption } from './interruption.ts';
@@ -19,7 +20,7 @@ export interface TransferSession {
   readonly options: TransferOptions;
   readonly config: RolloutConfig | null;
   readonly locations: readonly OpenLocation[];
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly findings: Findings;
   readonly view: ProgressView;
   /** Fires for Ctrl-C, and when going on is in vain. */

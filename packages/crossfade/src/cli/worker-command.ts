@@ -1,4 +1,5 @@
 import { keyFilter } from '../transfer/key-filter.ts';
+import type { Concurrency } from '../transfer/pace.ts';
 import { runWorker } from '../transfer/shared/worker.ts';
 import { readEnvironment } from './environment-file.ts';
 import { EXIT } from './exit-codes.ts';
@@ -41,13 +42,14 @@ export async function workerCommand(flags: CommandFlags): Promise<number> {
 }
 
 /** @throws UserError */
-function readConcurrency(text: string | undefined): number | null {
+function readConcurrency(text: string | undefined): Concurrency | null {
   if (text === undefined) return null;
+  if (text === 'auto') return text;
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
   throw new UserError(
     'CROSSFADE_CONCURRENCY_INVALID',
-    `--concurrency expects a whole number of at least 1, found ${JSON.stringify(text)}`,
+    `--concurrency expects auto or a whole number of at least 1, found ${JSON.stringify(text)}`,
     'crossfade worker --concurrency 16',
   );
 }

@@ -261,7 +261,8 @@ const fields = v.strictObject({
      * are ours either way.
      */
     bulk: v.optional(v.picklist(['own', 'super-slurper', 'sippy'])),
-    concurrency: v.pipe(v.number(), v.integer(), v.minValue(1)),
+    /** Objects on their way at once, at most; `auto` finds out how many serve best. */
+    concurrency: v.optional(v.union([v.literal('auto'), v.pipe(v.number(), v.integer(), v.minValue(1))]), 'auto'),
     partSizeBytes: v.pipe(v.number(), v.integer(), v.minValue(5 * 1024 * 1024)),
     /** What production writes to R2 goes back to legacy as well, by the queue's events and by sweeps. */
     mirror: v.optional(

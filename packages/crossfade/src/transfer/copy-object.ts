@@ -36,7 +36,7 @@ export async function copyObject(
   const partSize = takesParts(to) ? partSizeOf(to, listed) : null;
   if (takesParts(to) && partSize !== null) return copyInParts(tools, to, listed, partSize, moved);
   if (listed.size <= WHOLE_BYTES) return copyWhole(tools, listed, moved);
-  return throttle.run(() => copyStreamed(tools, listed, moved));
+  return throttle.run(() => copyStreamed(tools, listed, moved), listed.size);
 }
 
 /** The object as the target finds it in its own store; `null` where that is another. */
@@ -92,7 +92,7 @@ async function copyWhole(
   let reusable = false;
   try {
     await bandwidth(listed.size, signal);
-    const copied = await throttle.run(() => copyThrough(tools, listed, buffer, moved));
+    const copied = await throttle.run(() => copyThrough(tools, listed, buffer, moved), listed.size);
     reusable = true;
     return copied;
   } finally {

@@ -99,7 +99,7 @@ async function copyParts(
       await throttle.run(async () => {
         const meta = await readInto(tools.from, listed, buffer, (number - 1) * partSize, signal);
         if (meta === null) throw new ObjectChanged(`${key} vanished from ${tools.from.label} while it was read`);
-      });
+      }, buffer.byteLength);
       moved(buffer.byteLength);
       const md5 = hash('md5', buffer);
       if (whole !== null) {
@@ -112,7 +112,7 @@ async function copyParts(
         etags[number - 1] = await throttle.run(() => {
           signal.throwIfAborted();
           return to.putPart(upload, number, buffer, md5);
-        });
+        }, buffer.byteLength);
       md5s[number - 1] = md5;
       reusable = true;
     } finally {

@@ -17,6 +17,7 @@ import { listedEntry, ListedNotThere } from './listed-entry.ts';
 import type { KeyPair } from './merge-listings.ts';
 import { askMetaDifferences, mayBeDescribedAnew } from './metadata-differences.ts';
 import { ObjectChanged } from './object-body.ts';
+import type { Concurrency } from './pace.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 import { createEarlyStop, reasonToStop } from './stop-early.ts';
 import { createThrottle } from './throttle.ts';
@@ -30,8 +31,8 @@ const THROTTLED_ATTEMPTS = 10;
 export interface CopyOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
-  /** Objects on their way at once. */
-  readonly concurrency: number;
+  /** Objects on their way at once, at most; `auto` finds out how many serve best. */
+  readonly concurrency: Concurrency;
   readonly signal: AbortSignal;
   /** Of all objects together, on the average; no limit when absent. */
   readonly bytesPerSecond?: number;
@@ -74,7 +75,7 @@ export interface CopyResult {
   readonly gone: number;
   /** Differ and are newer in the target (`keepNewer`). */
   readonly keptNewer: readonly string[];
-  /** Of `concurrency`, the fewest that the stores' throttling left at a time. */
+  /** The fewest at a time that the stores' throttling left; the ceiling where nothing throttled. */
   readonly fewestAtOnce: number;
   /** How many could not be copied, whoever was told of them. */
   readonly failures: number;
@@ -165,7 +166,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
 
   const counting = countWhile(options, progress.expect);
   try {
-    await eachAtOnce(sourcePairs(options), concurrency, decide);
+    await eachAtOnce(sourcePairs(options), () => throttle.wanted, decide);
     await counting.end();
   } finally {
     throttle.close();

@@ -2,6 +2,7 @@ import type { EventLoopUtilization } from 'node:perf_hooks';
 import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { compareKeys, listRange, type KeyRange } from './key-range.ts';
+import type { Concurrency } from './pace.ts';
 import { mergeListings, type KeyPair } from './merge-listings.ts';
 import { cutKeySpace } from './partitions.ts';
 
@@ -40,7 +41,7 @@ export interface RangesOptions<Entry> {
   readonly open: (range: KeyRange) => Listing<Entry>;
   readonly range?: KeyRange | undefined;
   /** Ranges that may be listed at once; never more than 8. */
-  readonly atOnce: number;
+  readonly atOnce: Concurrency;
   readonly signal: AbortSignal;
   /** Keys that count as a page; S3's thousand when absent. */
   readonly page?: number;
@@ -89,7 +90,7 @@ export function listPairs({
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly range?: KeyRange | undefined;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly signal: AbortSignal;
 }): Listing<KeyPair> {
   const open = (part: KeyRange): Listing<KeyPair> => mergeListings(listRange(from, part), listRange(to, part));
@@ -99,14 +100,14 @@ export function listPairs({
 /** All objects of one store, in no order when there are many. */
 export function listObjects(
   store: ObjectStore,
-  { range, concurrency, signal }: { range?: KeyRange | undefined; concurrency: number; signal: AbortSignal },
+  { range, concurrency, signal }: { range?: KeyRange | undefined; concurrency: Concurrency; signal: AbortSignal },
 ): Listing<ObjectHead> {
   return listInRanges({ stores: [store], open: (part) => listRange(store, part), range, atOnce: concurrency, signal });
 }
 
 async function* pagesOfRanges<Entry extends Keyed>(options: RangesOptions<Entry>): AsyncGenerator<readonly Entry[]> {
   const { open, range = {}, signal, page: pageSize = PAGE } = options;
-  const atOnce = Math.min(MOST_AT_ONCE, options.atOnce);
+  const atOnce = options.atOnce === 'auto' ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, options.atOnce);
   const walks = new Set([begin(open, range)]);
   let cut: Cut<Entry> | null = null;
   try {

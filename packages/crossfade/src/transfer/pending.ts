@@ -2,13 +2,14 @@ import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { needOf } from './copy.ts';
 import { listPairs } from './list-in-ranges.ts';
 import { askMetaDifferences, mayBeDescribedAnew } from './metadata-differences.ts';
+import type { Concurrency } from './pace.ts';
 
 export interface PendingOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly filter?: (key: string) => boolean;
   /** Ranges of the listings that may be read at once, in no order; one, in key order, when absent. */
-  readonly concurrency?: number;
+  readonly concurrency?: Concurrency;
   readonly signal: AbortSignal;
 }
 

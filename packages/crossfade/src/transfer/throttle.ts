@@ -1,38 +1,40 @@
 import type { ObjectStore } from '../providers/providers.ts';
+import { createPace, mostPlaces, thisProcess, type Concurrency, type PaceClock } from './pace.ts';
 
-/** Answers that throttle come in flocks from what was under way; so close together they count as one. */
-const FLOCK_MS = 500;
-/** If all began at once, all would be read at once, and the target would have nothing to do until all are. */
-const FIRST_PLACES = 2;
+/** Work that waits for a place beside the places, so that none stays empty until the next piece of work is found. */
+const READY_SHARE = 0.25;
+const READY_LEAST = 2;
 
-/**
- * How many requests may be on their way at once. As TCP does it: few at the start and one more for each good answer,
- * halved as soon as a store asks for patience, from then on one more for each round of answers that were all good.
- */
+/** How many requests may be on their way at once; how many that are it finds out as it goes, see `pace.ts`. */
 export interface Throttle {
-  /** Waits for a place, does the work, and gives the place back. */
-  run<Answer>(work: () => Promise<Answer>): Promise<Answer>;
+  /** Waits for a place, does the work, and gives the place back. `bytes` is what the work moves. */
+  run<Answer>(work: () => Promise<Answer>, bytes?: number): Promise<Answer>;
   /** A store asked for patience; nothing new begins for so long. */
   slowDown(retryAfterMs: number | null): void;
   /** Places at present. */
   readonly places: number;
-  /** The fewest there were. */
+  /** Work that should be at hand at present: the places and a little more, but never more than the ceiling. */
+  readonly wanted: number;
+  /** The fewest places that the stores' refusals left. */
   readonly fewest: number;
   close(): void;
 }
 
-export function createThrottle(most: number, stores: readonly ObjectStore[]): Throttle {
-  let places = Math.min(FIRST_PLACES, most);
-  let isStarting = places < most;
-  let fewest = most;
+/** @param concurrency a ceiling, where the user named one */
+export function createThrottle(
+  concurrency: Concurrency,
+  stores: readonly ObjectStore[],
+  clock: PaceClock = thisProcess(),
+): Throttle {
+  const most = mostPlaces(concurrency);
+  const pace = createPace(concurrency, clock);
   let running = 0;
-  let slowed = -Infinity;
   let pausedUntil = 0;
   let timer: NodeJS.Timeout | null = null;
   const waiting: (() => void)[] = [];
 
   function start(): void {
-    const pause = pausedUntil - performance.now();
+    const pause = pausedUntil - clock.now();
     if (pause > 0) {
       timer ??= setTimeout(() => {
         timer = null;
@@ -40,7 +42,7 @@ export function createThrottle(most: number, stores: readonly ObjectStore[]): Th
       }, pause);
       return;
     }
-    while (running < Math.floor(places)) {
+    while (running < pace.places) {
       const next = waiting.shift();
       if (next === undefined) return;
       running++;
@@ -49,17 +51,17 @@ export function createThrottle(most: number, stores: readonly ObjectStore[]): Th
   }
 
   const throttle: Throttle = {
-    async run(work) {
-      if (waiting.length === 0 && running < Math.floor(places) && performance.now() >= pausedUntil) running++;
+    async run(work, bytes = 0) {
+      if (waiting.length === 0 && running < pace.places && clock.now() >= pausedUntil) running++;
       else {
         const turn = new Promise<void>((resolve) => waiting.push(resolve));
         start();
         await turn;
       }
+      const begun = pace.begin();
       try {
         const answer = await work();
-        places = Math.min(most, places + (isStarting ? 1 : 1 / places));
-        if (places === most) isStarting = false;
+        pace.answered(begun, bytes, running, running >= pace.places);
         return answer;
       } finally {
         running--;
@@ -67,19 +69,18 @@ export function createThrottle(most: number, stores: readonly ObjectStore[]): Th
       }
     },
     slowDown(retryAfterMs) {
-      const now = performance.now();
-      if (retryAfterMs !== null) pausedUntil = Math.max(pausedUntil, now + retryAfterMs);
-      if (now - slowed < FLOCK_MS) return;
-      slowed = now;
-      isStarting = false;
-      places = Math.max(1, places / 2);
-      fewest = Math.min(fewest, Math.floor(places));
+      if (retryAfterMs !== null) pausedUntil = Math.max(pausedUntil, clock.now() + retryAfterMs);
+      pace.refused();
     },
     get places() {
-      return Math.floor(places);
+      return pace.places;
+    },
+    get wanted() {
+      const { places } = pace;
+      return Math.min(most, places + Math.max(READY_LEAST, Math.ceil(places * READY_SHARE)));
     },
     get fewest() {
-      return fewest;
+      return pace.fewest;
     },
     close() {
       for (const end of listeners) end();

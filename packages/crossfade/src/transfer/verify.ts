@@ -9,6 +9,7 @@ import { judgeObject, type Judged } from './judge-object.ts';
 import type { KeyRange } from './key-range.ts';
 import { listObjects, listPairs } from './list-in-ranges.ts';
 import type { KeyPair } from './merge-listings.ts';
+import type { Concurrency } from './pace.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 import { createEarlyStop } from './stop-early.ts';
 
@@ -39,7 +40,7 @@ export type VerifyFinding =
 export interface VerifyOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   /** Read and hash every object on both sides, even where their checksums agree, and compare their metadata. */
   readonly deep?: boolean;
   /** Only keys for which this holds; all when absent. */
@@ -155,7 +156,8 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
   const counted = countSource(options, progress.expect);
   // Its failure is told below, unless the verification itself failed before.
   counted.catch(() => {});
-  await eachAtOnce(listPairs(options), options.concurrency, check);
+  const pacing = { stores: [options.from, options.to], bytesOf: ({ from }: KeyPair): number => from?.size ?? 0 };
+  await eachAtOnce(listPairs(options), options.concurrency, check, pacing);
   await counted;
   progress.end();
   const account = { listed, proven, failed, gone, late: 0 };

@@ -4,6 +4,7 @@ import { mergeListings } from '../merge-listings.ts';
 import { findBase, entryPath, writeBase, writeEntry, type BaseHeader } from './backup-log.ts';
 import { keepObject } from './object-versions.ts';
 import { statesAt } from './states.ts';
+import type { Concurrency } from '../pace.ts';
 
 /** What the mirror is told of an object: it may come twice, late, in any order, or not at all. `at` is an ISO time. */
 export interface WriteEvent {
@@ -45,7 +46,10 @@ export function versionKeeper(stores: BackupStores): (event: WriteEvent) => Prom
  * What is kept already is not copied again, so a base made anew costs a listing. From when it is finished on, each
  * moment can be restored.
  */
-export async function makeBase(stores: BackupStores, concurrency: number): Promise<BaseHeader & { copied: number }> {
+export async function makeBase(
+  stores: BackupStores,
+  concurrency: Concurrency,
+): Promise<BaseHeader & { copied: number }> {
   const { media, backup, signal } = stores;
   const startedAt = new Date().toISOString();
   const { base } = await findBase(backup, Date.now(), signal);

@@ -9,6 +9,7 @@ import { sha256Of } from '../object-body.ts';
 import { findBase, writeEntry, type PutEntry } from './backup-log.ts';
 import { keepObject, putBack } from './object-versions.ts';
 import { statesAt, type KeyState } from './states.ts';
+import type { Concurrency } from '../pace.ts';
 
 /** One key that a restore changes: `restore` where the target lacks it, `overwrite` where it has other bytes. */
 export interface RestoreChange {
@@ -25,7 +26,7 @@ export interface RestoreOptions {
   readonly inPlace: boolean;
   /** The moment to restore, epoch ms. */
   readonly toMs: number;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   /** Name the changes, make none. */
   readonly dryRun: boolean;
   /** Told of each change when it was made (in a dry run: found), in no order. */

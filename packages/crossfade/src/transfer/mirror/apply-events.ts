@@ -5,6 +5,7 @@ import type { KeyTurns } from './key-turns.ts';
 import { readMediaEvent, type MediaEvent } from './media-event.ts';
 import { evidenceOfEvents, type SeenEvents } from './seen-events.ts';
 import { noneSettled, settleKey, type MirrorStores, type Settled } from './settle-key.ts';
+import type { Concurrency } from '../pace.ts';
 
 /** The queue of media events, as a consumer outside sees it. */
 export interface EventQueue {
@@ -17,7 +18,7 @@ export interface ApplyOptions {
   readonly stores: MirrorStores;
   readonly seen: SeenEvents;
   readonly turns: KeyTurns;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   /** Told of each event before it is acknowledged; what it throws keeps the event in the queue. */
   readonly onEvent?: ((event: MediaEvent) => Promise<void>) | undefined;
   /** Keeps what is no event, before it leaves the queue. */

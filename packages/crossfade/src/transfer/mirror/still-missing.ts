@@ -3,11 +3,12 @@ import { compareObject } from '../compare-object.ts';
 import type { ObjectStore } from '../../providers/providers.ts';
 import { eachAtOnce } from '../each-at-once.ts';
 import { isMirrored } from './object-marks.ts';
+import type { Concurrency } from '../pace.ts';
 
 interface Stores {
   readonly r2: ObjectStore;
   readonly legacy: ObjectStore;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly signal: AbortSignal;
 }
 

@@ -7,13 +7,14 @@ import type { KeyTurns } from './key-turns.ts';
 import { NO_EVIDENCE, type SeenEvents } from './seen-events.ts';
 import type { Refusal } from './refusals.ts';
 import { noneSettled, settleKey, type KeyEvidence, type MirrorStores, type Settled } from './settle-key.ts';
+import type { Concurrency } from '../pace.ts';
 
 export interface SweepOptions {
   readonly stores: MirrorStores;
   readonly seen: SeenEvents;
   readonly turns: KeyTurns;
   /** Keys that are settled at once. */
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   /**
    * Epoch ms: two objects of one size that are both older, and whose ETags cannot be compared, were compared by then
    * and are not read again. `null` reads them.

@@ -11,6 +11,7 @@ import type { UnprovenObject } from '../manifest.ts';
 import { TransferStopped } from '../stop-early.ts';
 import { verifyObjects, type VerifiedObject, type VerifyResult } from '../verify.ts';
 import type { FailedObject, PartitionResult } from './shared-transfer.ts';
+import type { Concurrency } from '../pace.ts';
 
 /** Rounds in a row in which nothing more arrived, though both stores answered. */
 const ROUNDS_IN_VAIN = 6;
@@ -22,7 +23,7 @@ export interface PartitionTask {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly range: KeyRange;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly deep: boolean;
   readonly filter: ((key: string) => boolean) | undefined;
   /** Told of objects and bytes that arrived; fewer than none where an attempt was in vain. */

@@ -15,6 +15,7 @@ import {
 } from './shared-transfer.ts';
 import { beginTransfer, endTransfer, findTransfer, readResults } from './transfers.ts';
 import { runWorker } from './worker.ts';
+import type { Concurrency } from '../pace.ts';
 
 export interface SharedCopyOptions {
   /** Postgres that all workers share. */
@@ -26,7 +27,7 @@ export interface SharedCopyOptions {
   readonly openStore: OpenStore;
   readonly filter?: KeyFilter;
   /** Objects on their way at once, for this process's own part in it. */
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   /** Whether this process copies too; otherwise it only waits for the workers. Default `true`. */
   readonly takesPart?: boolean;
   /** File that the manifest is written to. */

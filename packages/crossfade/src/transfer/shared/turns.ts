@@ -17,6 +17,7 @@ import {
   splitPartition,
   type TaskId,
 } from './transfers.ts';
+import type { Concurrency } from '../pace.ts';
 
 /** A worker's turns at partitions: as many at once as the queue hands out. */
 export interface Turns {
@@ -54,7 +55,7 @@ export function createTurns(worker: {
   readonly worker: string;
   readonly stores: StoreRoom;
   readonly throughput: ReturnType<typeof createThroughput>;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly filter?: KeyFilter;
 }): Turns {
   const { pool, stores } = worker;

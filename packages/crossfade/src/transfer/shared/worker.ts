@@ -13,6 +13,7 @@ import { supervise, workflowId } from './supervision.ts';
 import { createTurns, type Turns } from './turns.ts';
 import { transfersUnderWay, type TaskId } from './transfers.ts';
 import { heartbeat, openWorkerSession, type WorkerSession } from './worker-session.ts';
+import type { Concurrency } from '../pace.ts';
 
 export interface WorkerOptions {
   /** Postgres that all workers share. */
@@ -21,7 +22,7 @@ export interface WorkerOptions {
   /** Makes a filter of a transfer's patterns; without it every key is copied. */
   readonly filter?: KeyFilter;
   /** Objects on their way at once. */
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   /** Leaves when nothing is left to do, instead of waiting for the next transfer. */
   readonly once: boolean;
   /** Told once a second: the worker's id, and how far all of it is. */
