@@ -6,7 +6,7 @@ import { EXIT } from './exit-codes.ts';
 import { sizeText } from './transfer-progress.ts';
 import { safe } from './printable.ts';
 import { showFindings } from './transfer-answer.ts';
-import { sideOf, type TransferSession } from './transfer-session.ts';
+import { refusalsOf, sideOf, type TransferSession } from './transfer-session.ts';
 
 /** Prints the calls that a copy would make to put the objects, in order, as they are found; makes none of them. */
 export async function printCopyCalls(session: TransferSession): Promise<number> {
@@ -14,13 +14,14 @@ export async function printCopyCalls(session: TransferSession): Promise<number> 
   const [from, to] = [sideOf(session, 0), sideOf(session, 1)];
   const json = flags.json === true;
   const filter = options.filter ?? (() => true);
+  const refuses = await refusalsOf(session);
   let [objects, bytes, calls] = [0, 0, 0];
   const out = (text: string): Promise<void> =>
     new Promise((done) => void (process.stdout.write(text) ? done() : process.stdout.once('drain', done)));
   if (json) await out('{"calls":[');
   for await (const head of pendingObjects({ from: from.store, to: to.store, filter, signal })) {
     const { key, size } = head;
-    const refused = to.refuses(key);
+    const refused = refuses(key);
     if (refused !== null) {
       await findings.add({ kind: 'failed', key, reason: refused });
       continue;

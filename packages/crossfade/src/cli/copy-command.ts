@@ -10,7 +10,7 @@ import type { CommandFlags } from './main.ts';
 import { printCopyCalls } from './copy-calls.ts';
 import { durationText, sizeText } from './transfer-progress.ts';
 import { findingsJson, showFindings, unprovenIn } from './transfer-answer.ts';
-import { quoted, sideOf, withTransfer, type TransferSession } from './transfer-session.ts';
+import { quoted, refusalsOf, sideOf, withTransfer, type TransferSession } from './transfer-session.ts';
 import { UserError } from './user-error.ts';
 
 const DEFAULT_MAX_LAG_SECONDS = 30;
@@ -61,7 +61,8 @@ async function copyAndProve(session: TransferSession): Promise<number> {
   const { flags, findings, view } = session;
   const start = performance.now();
   const told: Told = { failed: new Map(), gone: new Set() };
-  const copied = await copyUntil(tellingOptions(session, told), lagBound(session), (seconds, pending) =>
+  const refuses = await refusalsOf(session);
+  const copied = await copyUntil({ ...tellingOptions(session, told), refuses }, lagBound(session), (seconds, pending) =>
     view.say(
       pending === 0 ? 'the target lacks nothing' : `the target is ${durationText(seconds)} behind, ${pending} objects`,
     ),
@@ -69,7 +70,7 @@ async function copyAndProve(session: TransferSession): Promise<number> {
   view.say(
     `copied ${copied.copied.toLocaleString('en')} objects (${sizeText(copied.bytes)}), ${copied.present.toLocaleString('en')} were there already`,
   );
-  const proof = flags['no-verify'] === true ? null : await prove(session, copied, told);
+  const proof = flags['no-verify'] === true ? null : await prove(session, copied, told, refuses);
   const account = proof?.account ?? (await accountUnproven(session, copied, told));
   const outcome = outcomeOf(session, { copied, proof, account });
   sayOutcome(session, { copied, proof, account, outcome });
@@ -189,7 +190,12 @@ interface Proof {
  * Every object that the source held when the last pass began is proven in the target. What the copy failed at stays
  * failed, whatever the target holds; what it found to be gone is judged by this listing, where it is in it again.
  */
-async function prove(session: TransferSession, copied: CaughtUp, told: Told): Promise<Proof> {
+async function prove(
+  session: TransferSession,
+  copied: CaughtUp,
+  told: Told,
+  refuses: (key: string) => string | null,
+): Promise<Proof> {
   const { flags, options, findings, view, signal, concurrency } = session;
   const [from, to] = [sideOf(session, 0), sideOf(session, 1)];
   /** Whether the copy failed at it; each of its failures stands for one listed object. */
@@ -206,7 +212,7 @@ async function prove(session: TransferSession, copied: CaughtUp, told: Told): Pr
       to: to.store,
       concurrency,
       signal,
-      refuses: (key) => to.refuses(key),
+      refuses,
       ...(options.filter === null ? {} : { filter: options.filter }),
       onProgress: (progress) => view.show('proven', progress),
       onVerified(object) {

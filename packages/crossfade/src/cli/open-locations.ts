@@ -68,8 +68,10 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
     await Promise.all(locations.map((one) => one.close()));
   };
   try {
-    for (const { text, use, store, prefix } of stores)
-      locations.push(await openStore({ text, use, store, prefix, limits, opening }));
+    for (const { text, use, store, prefix } of stores) {
+      const normalizesKeys = store.kind === 's3' && store.endpoint === config?.cloudflare.r2.endpoint;
+      locations.push(await openStore({ text, use, store, prefix, normalizesKeys, limits, opening }));
+    }
     const [from, to] = locations;
     if (from !== undefined && to !== undefined && overlap(from.place, to.place))
       throw new UserError(
@@ -100,11 +102,13 @@ interface Opened {
   readonly use: 'read' | 'write';
   readonly store: StoreConfig;
   readonly prefix: string;
+  /** The config says that it is R2. */
+  readonly normalizesKeys: boolean;
   readonly limits: Limits;
   readonly opening: Opening;
 }
 
-async function openStore({ text, use, store, prefix, limits, opening }: Opened): Promise<OpenLocation> {
+async function openStore({ text, use, store, prefix, normalizesKeys, limits, opening }: Opened): Promise<OpenLocation> {
   if (store.kind === 'folder') {
     const path = await demandFolder(resolve(store.path, prefix), use);
     const folder = createFolderStore({
@@ -139,7 +143,7 @@ async function openStore({ text, use, store, prefix, limits, opening }: Opened):
       close: () => rest.close(),
     };
   }
-  const bucket = openS3Bucket({ ...store, label, ...limits });
+  const bucket = openS3Bucket({ ...store, label, normalizesKeys, ...limits });
   const endpoint = new URL(store.endpoint);
   const isSupabase = isSupabaseS3(store.endpoint);
   const root = `${endpoint.href.replace(/\/$/, '')}/${store.bucket}`;

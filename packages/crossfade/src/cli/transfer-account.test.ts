@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { smallConfig } from '../engine/fixtures/small-config.ts';
+import { openS3Bucket } from '../providers/open-s3-bucket.ts';
 import { refuse, startS3Server, type S3Server } from '../transfer/fixtures/s3-server.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -163,5 +165,42 @@ describe('a copy accounts for every listed object', () => {
       failed: 1,
       findings: { failed: [{ key: `${long}long.wav`, reason: 'a key takes 1024 bytes, this one has 1214' }] },
     });
+  });
+
+  it('keys that R2 would hold as one object are named before anything is copied, and found by verify', async () => {
+    const nowhere = 'http://127.0.0.1:9';
+    const address = { cloudflare: nowhere, legacy: nowhere, authority: '127.0.0.1:9', resolvers: ['127.0.0.1:9'] };
+    const rest = {
+      databaseUrl: 'postgresql://user:password@127.0.0.1:9/none',
+      edgePort: 9,
+      edgeAddress: '127.0.0.1',
+      ttlScale: 1,
+    };
+    const config = smallConfig({ ...address, ...rest, r2: s3.url });
+    await writeFile(join(folder, 'small.config.mjs'), `export default ${JSON.stringify(config)};`);
+    await mkdir(join(folder, 'media'));
+    const alike = ['cafe\u0301.mp3', 'caf\u00e9.mp3'];
+    for (const name of [...alike, 'good.mp3']) await writeFile(join(folder, 'media', name), name);
+    const ends = ['./media', 'production', '--config', 'small.config.mjs', '--json'];
+    const { code, out, err } = await crossfade('copy', ...ends);
+    expect(code, err).toBe(1);
+    const { listed, proven, failed, findings } = JSON.parse(out);
+    expect([listed, proven, failed]).toEqual([3, 1, 2]);
+    expect(findings.failed.map(({ key }: { key: string }) => key).toSorted()).toEqual(alike);
+    expect(findings.failed[0].reason).toContain('normalises keys to NFC and would hold one object for');
+    expect([...s3.objects.keys()].filter((path) => path.endsWith('.mp3'))).toEqual([
+      expect.stringContaining('good.mp3'),
+    ]);
+    const verified = await crossfade('verify', ...ends);
+    expect([verified.code, JSON.parse(verified.out)]).toEqual([
+      1,
+      expect.objectContaining({ listed: 3, proven: 1, failed: 2 }),
+    ]);
+    const bucket = { label: 'b', bucket: 'b', region: 'auto', accessKeyId: 'a', secretAccessKey: 's' };
+    const limits = { connections: 1, partSizeBytes: 5 << 20 };
+    const [r2, other] = ['https://0123.eu.r2.cloudflarestorage.com', 'https://s3.eu-west-1.amazonaws.com'].map(
+      (endpoint) => openS3Bucket({ ...bucket, ...limits, endpoint }).normalizesKeys,
+    );
+    expect([r2, other]).toEqual([true, false]);
   });
 });

@@ -3,6 +3,7 @@ import type { ObjectStore } from '../providers/providers.ts';
 import { isUnreachable, ProviderError } from '../providers/provider-error.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
 import { KEPT, openFindings, type Findings } from '../transfer/findings.ts';
+import { findKeyAliases } from '../transfer/key-aliases.ts';
 import { ManifestError } from '../transfer/manifest-file.ts';
 import type { Concurrency } from '../transfer/pace.ts';
 import { reasonToStop, TransferStopped } from '../transfer/stop-early.ts';
@@ -113,4 +114,13 @@ export function sideOf(session: TransferSession, index: 0 | 1): OpenLocation & {
   const side = session.locations[index];
   if (side === undefined) throw new Error('the location was not opened');
   return side;
+}
+
+/** Why the target cannot hold a key of the source, by itself or beside the others. Throws as the source's listing does. */
+export async function refusalsOf(session: TransferSession): Promise<(key: string) => string | null> {
+  const { options, concurrency, signal } = session;
+  const [from, to] = [sideOf(session, 0), sideOf(session, 1)];
+  const filter = options.filter === null ? {} : { filter: options.filter };
+  const aliases = await findKeyAliases({ from: from.store, to: to.store, concurrency, signal, ...filter });
+  return (key) => to.refuses(key) ?? aliases.refuses(key);
 }

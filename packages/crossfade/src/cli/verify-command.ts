@@ -11,7 +11,7 @@ import { copyOptions } from './copy-command.ts';
 import { EXIT } from './exit-codes.ts';
 import type { CommandFlags } from './main.ts';
 import { findingsJson, showFindings, unprovenIn } from './transfer-answer.ts';
-import { quoted, sideOf, withTransfer, type TransferSession } from './transfer-session.ts';
+import { quoted, refusalsOf, sideOf, withTransfer, type TransferSession } from './transfer-session.ts';
 import { UserError } from './user-error.ts';
 
 /** `crossfade verify FROM TO`, or `verify TO --manifest FILE`: what is missing, extra or different in TO. */
@@ -63,7 +63,7 @@ async function verifyBoth(session: TransferSession): Promise<number> {
   const file = flags.manifest === undefined ? null : resolve(flags.manifest);
   const work = async (more: Pick<VerifyOptions, 'onVerified'>): Promise<Omit<Verified, 'findings' | 'manifest'>> => {
     const stores = verifyOptions(session, sideOf(session, 0).store, sideOf(session, 1).store);
-    const options: VerifyOptions = { ...stores, ...more, refuses: (key) => sideOf(session, 1).refuses(key) };
+    const options: VerifyOptions = { ...stores, ...more, refuses: await refusalsOf(session) };
     const result = await verifyObjects(options);
     return { result, repaired: flags.repair === true ? await repair(session, options) : null };
   };
@@ -130,10 +130,10 @@ async function repair(session: TransferSession, verify: VerifyOptions): Promise<
   const { findings } = session;
   const left = openFindings(`${findings.file ?? resolve('.crossfade/transfer/verify')}.after-repair`);
   const onFinding = (finding: VerifyFinding): Promise<void> => left.add(finding);
-  return {
-    ...(await repairObjects(wrongIn(findings), { copy: copyOptions(session), verify: { ...verify, onFinding } })),
-    left,
-  };
+  const { refuses } = verify;
+  const copy = { ...copyOptions(session), ...(refuses === undefined ? {} : { refuses }) };
+  const repaired = await repairObjects(wrongIn(findings), { copy, verify: { ...verify, onFinding } });
+  return { ...repaired, left };
 }
 
 async function* wrongIn(findings: Findings): AsyncGenerator<string> {

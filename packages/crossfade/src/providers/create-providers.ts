@@ -82,7 +82,7 @@ export function createProviders(
 export function openR2Bucket(config: RolloutConfig, bucket: string, pace = 1): ReturnType<typeof createObjectStore> {
   const { partSizeBytes } = config.transfer;
   const limits = { partSizeBytes, pace };
-  return createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, ...limits });
+  return createObjectStore({ label: `r2:${bucket}`, ...config.cloudflare.r2, bucket, normalizesKeys: true, ...limits });
 }
 
 function createChannel(channel: RolloutConfig['notifications'][number]): Notifier {

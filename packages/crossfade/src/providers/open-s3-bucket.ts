@@ -9,5 +9,12 @@ export function openS3Bucket(
   options: ObjectStoreOptions,
   project: ProjectAddress | null = null,
 ): ReturnType<typeof createObjectStore> {
-  return isSupabaseS3(options.endpoint) ? createSupabaseS3(options, project) : createObjectStore(options);
+  if (isSupabaseS3(options.endpoint)) return createSupabaseS3(options, project);
+  const normalizesKeys = options.normalizesKeys === true || isR2(options.endpoint);
+  return createObjectStore({ ...options, normalizesKeys });
+}
+
+/** The S3 endpoint of an R2 account, of any jurisdiction. */
+function isR2(endpoint: string): boolean {
+  return new URL(endpoint).hostname.endsWith('.r2.cloudflarestorage.com');
 }

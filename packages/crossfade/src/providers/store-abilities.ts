@@ -72,6 +72,8 @@ export interface StoreAbilities extends PartUploads {
   readonly unheldHeaders?: readonly SystemHeader[];
   /** Whether the bucket is there. Where it is not, a store may say the same of each object as of one that is deleted. */
   bucketExists(): Promise<boolean>;
+  /** Keys that differ by Unicode normalisation alone are one object: in R2, whatever form they are asked for in. */
+  readonly normalizesKeys?: boolean;
   /** Tells each time that the store asks for patience, and for how much (ms; `null` when it does not say). */
   onThrottled(listener: (retryAfterMs: number | null) => void): () => void;
 }

@@ -23,6 +23,8 @@ export interface ObjectStoreOptions extends BucketAddress {
   readonly mayEncodeUntold?: boolean;
   /** Whether nothing can lie under such a key. Asked when the store refuses to look there; S3's rule when absent. */
   readonly cannotHold?: (key: string) => boolean;
+  /** The store is R2: keys that differ by Unicode normalisation alone are one object there. */
+  readonly normalizesKeys?: boolean;
 }
 
 const PAGE = '1000';
@@ -125,6 +127,7 @@ export function createObjectStore(
         throw error;
       }
     },
+    normalizesKeys: options.normalizesKeys ?? false,
     list: (prefix = '', after = '') => listingOf(() => listPages(prefix, after)),
     head,
     async get(key, range) {
