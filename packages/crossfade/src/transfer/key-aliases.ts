@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { pagesOf } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
 import { listObjects } from './list-in-ranges.ts';
+import type { Concurrency } from './pace.ts';
 
 // A store that normalises keys holds one object where the source has several, and each copy would overwrite the other's.
 // Keys that differ by normalisation alone are no neighbours in a listing, so all that are not ASCII have to be
@@ -25,7 +26,7 @@ export interface AliasOptions {
   readonly from: ObjectStore;
   readonly to: ObjectStore;
   readonly filter?: (key: string) => boolean;
-  readonly concurrency: number;
+  readonly concurrency: Concurrency;
   readonly signal: AbortSignal;
 }
 
