@@ -18,6 +18,13 @@ export const faultSchema = v.variant('kind', [
     share: v.number(),
     only: v.optional(v.literal('reads')),
   }),
+  /** Storage of this project answers so large a share of its requests (0–1) with 544 DatabaseTimeout. */
+  v.object({
+    kind: v.literal('storage-overload'),
+    seconds,
+    project: v.picklist(['staging', 'production']),
+    share: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
+  }),
 ]);
 export type Fault = v.InferOutput<typeof faultSchema>;
 
@@ -47,5 +54,17 @@ export function createFaults(): Faults {
         .filter((one) => one.until > Date.now())
         .map((one) => one.fault)
         .filter((fault): fault is FaultOf<Kind> => fault.kind === kind),
+  };
+}
+
+/** Whether the next request meets the planted overload of its project: evenly spread, so that a share is one. */
+export function overloadOf(faults: Faults, project: 'staging' | 'production'): () => boolean {
+  let due = 0;
+  return () => {
+    const shares = faults.holding('storage-overload').filter((fault) => fault.project === project);
+    due += Math.max(0, ...shares.map((fault) => fault.share));
+    if (due < 1) return false;
+    due -= 1;
+    return true;
   };
 }

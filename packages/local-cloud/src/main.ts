@@ -9,7 +9,7 @@ import { createWorkersRuntime } from './cloudflare/workers-runtime.ts';
 import { startControlApi } from './control-api.ts';
 import { startAuthority } from './dns/authority.ts';
 import { startResolver } from './dns/resolver.ts';
-import { createFaults } from './faults.ts';
+import { createFaults, overloadOf } from './faults.ts';
 import { seedLegacyApp } from './legacy-app/seed-legacy-app.ts';
 import { startAudiences, type Audiences } from './audience/audiences.ts';
 import { startPages } from './pages.ts';
@@ -114,6 +114,7 @@ async function main(): Promise<void> {
   undo.push(async () => (await starting).stop());
   const database = await starting;
 
+  const faults = createFaults();
   const projects = { staging: ADDRESSES.stagingSupabase, production: ADDRESSES.legacy };
   const staging = await startProject('staging');
   const production = await startProject('production');
@@ -126,17 +127,17 @@ async function main(): Promise<void> {
     const url = `http://${projects[name]}:${httpPort}`;
     const ref = name === 'staging' ? 'stagingaudafactlocal' : 'productionaudafactxy';
     const s3 = { region: 'eu-west-1', accessKeyId: of(`${name}S3Id`), secretAccessKey: of(`${name}S3`) };
-    const databaseUrl = database.url(`supabase_${name}`);
     const project = await startSupabaseProject({
       address: projects[name],
       port: httpPort,
       folder: join(folder, `supabase-${name}`),
-      databaseUrl,
+      databaseUrl: database.url(`supabase_${name}`),
       ref,
       jwtSecret: of(`${name}Jwt`),
       managementToken: of('management'),
       s3,
       publicUrl: url,
+      isOverloaded: overloadOf(faults, name),
     });
     undo.push(() => project.close());
     const tiers = ['free', 'pro', 'enterprise'] as const;
@@ -156,7 +157,7 @@ async function main(): Promise<void> {
       jwtSecret: of(`${name}Jwt`),
       s3: { ...s3, endpoint: `${url}/storage/v1/s3` },
       bucket: 'audafact',
-      databaseUrl,
+      databaseUrl: project.databaseUrl,
       users: await createUsers([
         ...listeners(),
         ...tiers.map((tier) => ({ email: `check-${tier}@${ZONE}`, tier })),
@@ -193,7 +194,6 @@ async function main(): Promise<void> {
   const r2 = { accessKeyId: of('r2Id'), secretAccessKey: of('r2Secret') };
   const queues = await openQueues(join(folder, 'queues'));
   const dataPoints = openDataPoints();
-  const faults = createFaults();
   undo.push(async () => dataPoints.close());
   const runtime = await createWorkersRuntime({
     folder: join(folder, 'workers'),

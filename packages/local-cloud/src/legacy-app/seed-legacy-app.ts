@@ -33,7 +33,7 @@ async function store(project: LegacyProject, client: Pool, media: PlannedMedia):
     headers: {
       authorization: `Bearer ${project.serviceKey}`,
       'content-type': media.contentType,
-      'cache-control': '3600',
+      'cache-control': 'max-age=3600',
       'x-upsert': 'true',
     },
     body: new Uint8Array(media.bytes),

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { ObjectFiles, StoredObject } from './object-files.ts';
+import type { ObjectFiles, StoredObject } from './object-store.ts';
 
 export function sendJson(
   response: ServerResponse,
@@ -43,30 +43,61 @@ function parseRange(header: string | undefined, size: number): { start: number; 
   return { start: Number(first), end: last === '' ? size - 1 : Math.min(Number(last), size - 1) };
 }
 
+/** Custom metadata as S3 headers; what no header can hold is only counted (`toAwsMetadataHeaders` of supabase/storage). */
+function metadataHeaders(userMetadata: StoredObject['userMetadata']): Record<string, string> {
+  const headers: Record<string, string> = {};
+  let missing = 0;
+  for (const [name, value] of Object.entries(userMetadata)) {
+    if (typeof value === 'string' && value !== '' && HEADER_VALUE.test(value) && HEADER_NAME.test(name))
+      headers[`x-amz-meta-${name.toLowerCase()}`] = value;
+    else missing++;
+  }
+  if (missing > 0) headers['x-amz-missing-meta'] = String(missing);
+  return headers;
+}
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i;
+const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
+
+/** Whole seconds, as HTTP dates have them. */
+const toSeconds = (date: Date): number => Math.floor(date.getTime() / 1000);
+
+function isUnchanged({ headers }: IncomingMessage, object: StoredObject): boolean {
+  const { 'if-none-match': tags, 'if-modified-since': since } = headers;
+  if (tags !== undefined) return tags === `"${object.etag}"`;
+  const date = new Date(since ?? NaN);
+  return !Number.isNaN(date.getTime()) && toSeconds(object.updatedAt) <= toSeconds(date);
+}
+
+export interface SendRules {
+  /** Whether the answer tells custom metadata: over S3 it does, over REST it does not. */
+  readonly metadata: boolean;
+  /** Says that the range begins behind the end. */
+  beyond(): void;
+}
+
 /** Sends an object, whole or in a range. `If-None-Match` counts, `If-Match` does not (as measured). */
 export async function sendObject(
   request: IncomingMessage,
   response: ServerResponse,
-  files: ObjectFiles,
+  files: Pick<ObjectFiles, 'read'>,
   object: StoredObject,
-  refuse: (status: number) => void,
+  rules: SendRules,
 ): Promise<void> {
-  const etag = `"${object.etag}"`;
   const headers: Record<string, string | number> = {
-    etag,
+    etag: `"${object.etag}"`,
     'content-type': object.mimetype ?? 'application/octet-stream',
     'cache-control': object.cacheControl ?? 'no-cache',
     'last-modified': object.updatedAt.toUTCString(),
     'accept-ranges': 'bytes',
     'access-control-allow-origin': '*',
+    ...(rules.metadata ? metadataHeaders(object.userMetadata) : {}),
   };
-  for (const [name, value] of Object.entries(object.userMetadata)) headers[`x-amz-meta-${name}`] = value;
-  if (request.headers['if-none-match'] === etag) {
+  if (isUnchanged(request, object)) {
     response.writeHead(304, headers).end();
     return;
   }
   const range = parseRange(request.headers.range, object.size);
-  if (range === 'beyond') return refuse(416);
+  if (range === 'beyond') return rules.beyond();
   if (range !== null) headers['content-range'] = `bytes ${range.start}-${range.end}/${object.size}`;
   headers['content-length'] = range === null ? object.size : range.end - range.start + 1;
   response.writeHead(range === null ? 200 : 206, headers);

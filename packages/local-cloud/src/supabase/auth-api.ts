@@ -53,7 +53,8 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
       const salt = randomBytes(16);
       const hash = `${salt.toString('hex')}:${(await hashPassword(password, salt)).toString('hex')}`;
       const { rows } = await pool.query<{ id: string }>(
-        'insert into auth.users (id, email, password_hash) values ($1,$2,$3) on conflict (email) do update set password_hash = excluded.password_hash returning id',
+        `insert into auth.users (id, email, encrypted_password, aud, role) values ($1,$2,$3,'authenticated','authenticated')
+         on conflict (email) where is_sso_user = false do update set encrypted_password = excluded.encrypted_password returning id`,
         [id, email, hash],
       );
       const userId = rows[0]?.id ?? id;
@@ -97,20 +98,20 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
       };
       if (url.searchParams.get('grant_type') === 'refresh_token') {
         const { rows } = await pool.query<{ id: string; email: string }>(
-          'with gone as (delete from auth.refresh_tokens where token = $1 returning user_id) select u.id, u.email from gone join auth.users u on u.id = gone.user_id',
+          'with gone as (delete from auth.refresh_tokens where token = $1 returning user_id) select u.id, u.email from gone join auth.users u on u.id::text = gone.user_id',
           [field('refresh_token')],
         );
         return rows[0] === undefined
           ? sendJson(response, 400, { code: 400, error_code: 'refresh_token_not_found', msg: 'Invalid Refresh Token' })
           : sendJson(response, 200, await session(rows[0]));
       }
-      const { rows } = await pool.query<{ id: string; email: string; password_hash: string }>(
-        'select id, email, password_hash from auth.users where email = $1',
+      const { rows } = await pool.query<{ id: string; email: string; encrypted_password: string }>(
+        'select id, email, encrypted_password from auth.users where email = $1',
         [field('email')],
       );
       const user = rows[0];
       if (user === undefined) return invalid(response);
-      const [salt = '', expected = ''] = user.password_hash.split(':');
+      const [salt = '', expected = ''] = user.encrypted_password.split(':');
       const measured = await hashPassword(field('password'), Buffer.from(salt, 'hex'));
       return timingSafeEqual(measured, Buffer.from(expected, 'hex'))
         ? sendJson(response, 200, await session(user))

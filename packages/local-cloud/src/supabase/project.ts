@@ -8,6 +8,12 @@ import { createRequestLog } from './request-log.ts';
 import { createResumableUploads } from './resumable-uploads.ts';
 import { createRestApi } from './rest-api.ts';
 import { createS3Api } from './s3-api.ts';
+import { refuseS3 } from './s3-answer.ts';
+import { HOSTED, NOT_YET, type S3Rules } from './s3-rules.ts';
+import type { StorageBackend } from './object-blobs.ts';
+import { refuse } from './storage-answer.ts';
+import { StorageError } from './storage-error.ts';
+import { fileSizeLimit, HIGHEST_FILE_SIZE_LIMIT } from './storage-rules.ts';
 import { createSchema } from './schema.ts';
 import { createStorageApi } from './storage-api.ts';
 import { createTokens } from './tokens.ts';
@@ -16,6 +22,7 @@ export interface SupabaseProjectOptions {
   readonly address: string;
   readonly port: number;
   readonly folder: string;
+  /** As the superuser, whom a real project does not give out. */
   readonly databaseUrl: string;
   readonly ref: string;
   readonly jwtSecret: string;
@@ -25,9 +32,17 @@ export interface SupabaseProjectOptions {
   readonly fileSizeLimit?: number;
   /** Origin as clients see it. */
   readonly publicUrl: string;
+  /** What Storage keeps its bytes in; by default S3, as hosted. */
+  readonly backend?: StorageBackend;
+  /** Where its S3 is to be another's. */
+  readonly s3Rules?: Partial<S3Rules>;
+  /** Asked at each request to Storage: whether its database has no connection left. */
+  readonly isOverloaded?: () => boolean;
 }
 
 export interface SupabaseProject {
+  /** As the role `postgres`, which is what a team gets. */
+  readonly databaseUrl: string;
   readonly anonKey: string;
   readonly serviceKey: string;
   createUser(user: { email: string; password: string; tier: string; id?: string }): Promise<string>;
@@ -36,12 +51,10 @@ export interface SupabaseProject {
 
 const CORS = {
   'access-control-allow-origin': '*',
-  'access-control-allow-headers': 'authorization, apikey, content-type, x-client-info, x-upsert, prefer, range',
+  'access-control-allow-headers':
+    'authorization, apikey, content-type, x-client-info, x-upsert, x-metadata, prefer, range',
   'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS',
 };
-
-/** A paid project's limit may be raised so far (https://supabase.com/docs/guides/storage/uploads/file-limits). */
-const HIGHEST_FILE_SIZE_LIMIT = 500_000_000_000;
 
 /** Storage requests by who asked, as the vendor's log is asked for them. */
 const STORAGE_BY_AGENT =
@@ -51,18 +64,27 @@ const STORAGE_BY_AGENT =
 export async function startSupabaseProject(options: SupabaseProjectOptions): Promise<SupabaseProject> {
   const pool = new Pool({ connectionString: options.databaseUrl, max: 12 });
   pool.on('error', () => {});
-  await createSchema(pool);
+  const databaseUrl = new URL(options.databaseUrl);
+  await createSchema(pool, decodeURIComponent(databaseUrl.password));
+  databaseUrl.username = 'postgres';
   const tokens = await createTokens(options.jwtSecret, `${options.publicUrl}/auth/v1`, options.ref);
-  const files = createObjectFiles(options.folder, pool);
-  const storage = createStorageApi(files, tokens);
-  const s3 = createS3Api(files, options.s3);
+  const { backend = 's3', fileSizeLimit: projectLimit = HIGHEST_FILE_SIZE_LIMIT, isOverloaded = () => false } = options;
+  const files = createObjectFiles(options.folder, pool, backend);
+  const storage = createStorageApi(files, tokens, projectLimit);
+  const s3 = createS3Api(files, options.s3, undefined, {
+    ...HOSTED,
+    ...NOT_YET,
+    ...options.s3Rules,
+    backend,
+    projectLimit,
+  });
   const auth = createAuthApi(pool, tokens);
   const rest = createRestApi(pool);
   const log = createRequestLog();
-  const { fileSizeLimit: projectLimit = HIGHEST_FILE_SIZE_LIMIT } = options;
-  const resumable = createResumableUploads(tokens, async (id) =>
-    (await files.bucket(id)) === null ? null : projectLimit,
-  );
+  const resumable = createResumableUploads(tokens, async (id) => {
+    const bucket = await files.bucket(id);
+    return bucket === null ? null : fileSizeLimit(bucket, projectLimit);
+  });
 
   async function manage(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
     if (request.headers.authorization !== `Bearer ${options.managementToken}`)
@@ -99,14 +121,15 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
     const { pathname } = url;
     if (request.method === 'OPTIONS') return void response.writeHead(200, CORS).end();
     response.setHeader('access-control-allow-origin', '*');
-    if (pathname.startsWith('/storage/v1/s3/') || pathname === '/storage/v1/s3') {
-      log.note(request.headers['user-agent']);
-      return s3(request, response, url);
-    }
     if (pathname.startsWith('/storage/v1/')) {
       log.note(request.headers['user-agent']);
+      const isS3 = /^\/storage\/v1\/s3(\/|$)/.test(pathname);
+      if (isOverloaded()) {
+        const overload = new StorageError('DatabaseTimeout');
+        return isS3 ? refuseS3(request, response, overload) : refuse(response, overload);
+      }
       if (pathname.startsWith('/storage/v1/upload/resumable')) return resumable(request, response, url);
-      return storage(request, response, url);
+      return (isS3 ? s3 : storage)(request, response, url);
     }
     if (pathname.startsWith('/auth/v1/')) return auth.handle(request, response, url);
     if (pathname.startsWith('/rest/v1/')) {
@@ -141,6 +164,7 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
   server.listen(options.port, options.address);
   await once(server, 'listening');
   return {
+    databaseUrl: databaseUrl.href,
     anonKey: tokens.anonKey,
     serviceKey: tokens.serviceKey,
     createUser: (user) => auth.createUser(user),

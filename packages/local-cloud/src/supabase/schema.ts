@@ -1,64 +1,103 @@
-import type { Pool } from 'pg';
+import { escapeLiteral, type Pool } from 'pg';
+import { APP_STORAGE_POLICIES, APP_TABLES } from './app-schema.ts';
 
 /**
- * A project's database as the vendor and the legacy app made it: `auth` and `storage` are Supabase's, `public` is
- * Audafact's, with Row Level Security. Every statement may run again.
+ * The roles of a project. `postgres`, which a team gets, is no superuser, and owns neither `auth` nor `storage`
+ * (https://supabase.com/docs/guides/database/postgres/roles). Roles belong to the whole server: another project of
+ * the same server may be making them at this moment.
  */
-const SCHEMA = `
-do $$ begin
-  if not exists (select from pg_roles where rolname = 'anon') then create role anon nologin; end if;
-  if not exists (select from pg_roles where rolname = 'authenticated') then create role authenticated nologin; end if;
-  if not exists (select from pg_roles where rolname = 'service_role') then create role service_role nologin bypassrls; end if;
+const roles = (password: string): string => `
+do $$
+declare
+  wanted record;
+begin
+  for wanted in select * from (values
+    ('anon', 'nologin noinherit'),
+    ('authenticated', 'nologin noinherit'),
+    ('service_role', 'nologin noinherit bypassrls'),
+    ('supabase_auth_admin', 'nologin noinherit createrole'),
+    ('supabase_storage_admin', 'nologin noinherit createrole'),
+    ('postgres', 'login createdb createrole replication bypassrls')
+  ) as roles (name, attributes) loop
+    begin
+      if not exists (select from pg_roles where rolname = wanted.name) then
+        execute format('create role %I %s', wanted.name, wanted.attributes);
+        if wanted.name = 'postgres' then
+          grant anon, authenticated, service_role to postgres;
+          alter role postgres password ${escapeLiteral(password)};
+        end if;
+      end if;
+    exception when duplicate_object or unique_violation then null;
+    end;
+  end loop;
 end $$;
-create schema if not exists auth;
-create schema if not exists storage;
-create table if not exists auth.users (
-  id uuid primary key default gen_random_uuid(), email text unique not null, password_hash text not null,
-  created_at timestamptz not null default now());
-create table if not exists auth.refresh_tokens (
-  token text primary key, user_id uuid not null references auth.users(id) on delete cascade);
-create or replace function auth.uid() returns uuid language sql stable as
-  $$ select nullif(current_setting('request.jwt.claims', true)::json->>'sub', '')::uuid $$;
-create table if not exists storage.buckets (
-  id text primary key, name text unique not null, public boolean not null default false,
-  file_size_limit bigint, allowed_mime_types text[],
-  created_at timestamptz not null default now(), updated_at timestamptz not null default now());
-create table if not exists storage.objects (
-  bucket_id text not null references storage.buckets(id), name text collate "C" not null,
-  version uuid not null, size bigint not null, etag text not null, mimetype text, cache_control text,
-  user_metadata jsonb not null default '{}',
-  created_at timestamptz not null default now(), updated_at timestamptz not null default now(),
-  primary key (bucket_id, name));
-create table if not exists public.profiles (id uuid primary key, tier text not null default 'free');
-create table if not exists public.library_tracks (
-  id uuid primary key default gen_random_uuid(), title text not null, file_url text, file_key text, preview_key text,
-  is_pro_only boolean not null default false, content_hash text, size_bytes bigint, content_type text);
-create table if not exists public.uploads (
-  id uuid primary key default gen_random_uuid(), user_id uuid not null, file_url text, file_key text, title text,
-  content_type text, size_bytes bigint, created_at timestamptz not null default now(), updated_at timestamptz not null default now());
-create unique index if not exists uploads_file_key on public.uploads (file_key) where file_key is not null;
-create index if not exists uploads_user on public.uploads (user_id);
-create index if not exists library_tracks_file_key on public.library_tracks (file_key);
-create table if not exists public.media_telemetry (
-  id bigint generated always as identity primary key, at timestamptz not null default now(), kind text not null, value double precision);
-alter table public.profiles enable row level security;
-alter table public.library_tracks enable row level security;
-alter table public.uploads enable row level security;
-alter table public.media_telemetry enable row level security;
-do $$ begin
-  if not exists (select from pg_policies where policyname = 'own profile') then
-    create policy "own profile" on public.profiles for select using (id = auth.uid());
-    create policy "library is public" on public.library_tracks for select using (true);
-    create policy "own uploads" on public.uploads for all using (user_id = auth.uid()) with check (user_id = auth.uid());
-  end if;
-end $$;
-grant usage on schema public, auth to anon, authenticated, service_role;
-grant select on public.library_tracks to anon, authenticated;
-grant select on public.profiles to authenticated;
-grant select, insert, update, delete on public.uploads to authenticated;
-grant all on all tables in schema public to service_role;
 `;
 
-export async function createSchema(pool: Pool): Promise<void> {
-  await pool.query(SCHEMA);
+/** `auth` and `storage` with the columns of the real ones (GoTrue, supabase/storage 1.11.2), as far as they are used. */
+const VENDOR = `
+do $$ begin execute format('alter database %I owner to postgres', current_database()); end $$;
+create schema if not exists auth authorization supabase_auth_admin;
+create schema if not exists storage authorization supabase_storage_admin;
+create table if not exists auth.users (
+  instance_id uuid, id uuid primary key default gen_random_uuid(), aud varchar(255), role varchar(255),
+  email varchar(255), encrypted_password varchar(255), email_confirmed_at timestamptz, invited_at timestamptz,
+  confirmation_token varchar(255), confirmation_sent_at timestamptz, recovery_token varchar(255),
+  recovery_sent_at timestamptz, email_change_token_new varchar(255), email_change varchar(255),
+  email_change_sent_at timestamptz, last_sign_in_at timestamptz, raw_app_meta_data jsonb, raw_user_meta_data jsonb,
+  is_super_admin boolean, created_at timestamptz default now(), updated_at timestamptz default now(), phone text unique,
+  phone_confirmed_at timestamptz, banned_until timestamptz, is_sso_user boolean not null default false,
+  deleted_at timestamptz, is_anonymous boolean not null default false);
+create unique index if not exists users_email_partial_key on auth.users (email) where is_sso_user = false;
+create table if not exists auth.refresh_tokens (
+  id bigint generated always as identity primary key, token varchar(255) unique, user_id varchar(255),
+  revoked boolean, parent varchar(255), session_id uuid,
+  created_at timestamptz default now(), updated_at timestamptz default now());
+create or replace function auth.uid() returns uuid language sql stable as
+  $$ select nullif(current_setting('request.jwt.claims', true)::json->>'sub', '')::uuid $$;
+create or replace function auth.role() returns text language sql stable as
+  $$ select nullif(current_setting('request.jwt.claims', true)::json->>'role', '') $$;
+create table if not exists storage.buckets (
+  id text primary key, name text not null, owner uuid, created_at timestamptz default now(),
+  updated_at timestamptz default now(), public boolean default false, avif_autodetection boolean default false,
+  file_size_limit bigint, allowed_mime_types text[], owner_id text);
+create unique index if not exists bname on storage.buckets (name);
+create table if not exists storage.objects (
+  id uuid primary key default gen_random_uuid(), bucket_id text references storage.buckets(id), name text,
+  owner uuid, created_at timestamptz default now(), updated_at timestamptz default now(),
+  last_accessed_at timestamptz default now(), metadata jsonb,
+  path_tokens text[] generated always as (string_to_array(name, '/')) stored,
+  version text, owner_id text, user_metadata jsonb);
+create unique index if not exists bucketid_objname on storage.objects (bucket_id, name collate "C");
+create or replace function storage.foldername(name text) returns text[] language sql immutable as
+  $$ select (string_to_array(name, '/'))[1:array_length(string_to_array(name, '/'), 1) - 1] $$;
+alter table storage.buckets enable row level security;
+alter table storage.objects enable row level security;
+alter table auth.users owner to supabase_auth_admin;
+alter table auth.refresh_tokens owner to supabase_auth_admin;
+alter table storage.buckets owner to supabase_storage_admin;
+alter table storage.objects owner to supabase_storage_admin;
+grant usage on schema auth, storage to postgres, anon, authenticated, service_role;
+grant usage, create on schema public to postgres;
+grant usage on schema public to anon, authenticated, service_role;
+grant all on all tables in schema auth, storage to postgres;
+grant all on all tables in schema storage to anon, authenticated, service_role;
+`;
+
+/**
+ * A project's database as the vendor and the legacy app made it; `pool` is its superuser's. May run again. The role
+ * `postgres` gets the password unless it is there already.
+ */
+export async function createSchema(pool: Pool, password = 'postgres'): Promise<void> {
+  await pool.query(roles(password));
+  const client = await pool.connect();
+  try {
+    await client.query(VENDOR);
+    await client.query(`begin; set local role postgres; ${APP_TABLES} commit`);
+    await client.query(APP_STORAGE_POLICIES);
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  } finally {
+    client.release();
+  }
 }

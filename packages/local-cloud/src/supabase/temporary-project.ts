@@ -22,11 +22,16 @@ export interface TemporaryProject extends SupabaseProject {
 
 export const TEMPORARY_JWT_SECRET = 'a secret of at least thirty-two bytes';
 
+/** What a test needs of its project beside the usual. */
+export type TemporaryOptions = Partial<
+  Pick<SupabaseProjectOptions, 'backend' | 'fileSizeLimit' | 'isOverloaded' | 's3Rules'>
+>;
+
 /** A Supabase project with a public bucket `media`, on a loopback address of its own, gone when it is closed: for tests. */
 export async function startTemporaryProject(
   address: string,
   s3Secret = 'secret',
-  settings: Pick<SupabaseProjectOptions, 'fileSizeLimit'> = {},
+  options: TemporaryOptions = {},
 ): Promise<TemporaryProject> {
   const folder = await mkdtemp(join(tmpdir(), 'crossfade-supabase-'));
   const databaseName = 'project';
@@ -44,7 +49,7 @@ export async function startTemporaryProject(
     managementToken: 'manage',
     s3: credentials,
     publicUrl: url,
-    ...settings,
+    ...options,
   });
   const service = { authorization: `Bearer ${project.serviceKey}`, apikey: project.serviceKey };
   const made = await fetch(`${url}/storage/v1/bucket`, {

@@ -16,9 +16,9 @@ export interface Tokens {
   readonly serviceKey: string;
   /** An access token of one hour. */
   forUser(user: { id: string; email: string }): Promise<string>;
-  /** A token that names one object, as signed URLs carry it. */
-  forObject(url: string, seconds: number): Promise<string>;
-  objectOf(token: string): Promise<string | null>;
+  /** A token that names one object, as signed URLs carry it; one for an upload says more. */
+  forObject(granted: { url: string; upsert?: boolean; owner?: string }, seconds: number): Promise<string>;
+  objectOf(token: string): Promise<{ url: string; upsert: boolean; owner: string | null } | null>;
   /** The caller of a request; `null` when the token is not valid. Without any token the caller is anonymous. */
   caller(request: IncomingMessage): Promise<Caller | null>;
 }
@@ -62,11 +62,13 @@ export async function createTokens(jwtSecret: string, issuer: string, ref: strin
     serviceKey,
     forUser: ({ id, email }) =>
       sign({ sub: id, email, role: 'authenticated', aud: 'authenticated', iss: issuer }, '1h'),
-    forObject: (url, seconds) => sign({ url, scope: 'storage' }, Math.floor(Date.now() / 1000) + seconds),
+    forObject: (granted, seconds) => sign(granted, Math.floor(Date.now() / 1000) + seconds),
     async objectOf(token) {
       try {
         const { payload } = await jwtVerify(token, key, { algorithms: ['HS256'] });
-        return typeof payload['url'] === 'string' ? payload['url'] : null;
+        const { url, upsert, owner } = payload;
+        if (typeof url !== 'string') return null;
+        return { url, upsert: upsert === true, owner: typeof owner === 'string' ? owner : null };
       } catch {
         return null;
       }
