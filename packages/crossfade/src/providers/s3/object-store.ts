@@ -4,6 +4,7 @@ import { TooLong } from '../http/whole-answer.ts';
 import { isNotFound, isPreconditionFailed, malformed, ProviderError } from '../provider-error.ts';
 import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
+import { createRequestRate } from '../request-rate.ts';
 import { retrying } from '../retry.ts';
 import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
 import { announcedSize, headerText, metaHeaders, opaqueEtag, readHead, readMeta, unquote } from './answers.ts';
@@ -12,11 +13,14 @@ import { createUntoldEncoding } from './untold-encoding.ts';
 import { uploadInParts } from './multipart-upload.ts';
 import { createPartUploads } from './part-uploads.ts';
 import { createServerSideCopy, type CopyLimits } from './server-side-copy.ts';
+import { rated } from './rated-requests.ts';
 import { createSignedRequests, type BucketAddress } from './signed-requests.ts';
 
 export interface ObjectStoreOptions extends BucketAddress {
   /** Objects above this size, bytes, go up in parts of it. */
   readonly partSizeBytes: number;
+  /** Requests a second at most, asked for each time since it may change; `null` for no limit. */
+  readonly mostRequests?: () => number | null;
   /** Of copies that the store makes by itself; what S3 and R2 take unless told. */
   readonly copyLimits?: CopyLimits;
   /** The server may write URL-encoded keys without saying so; found out by asking for one of them in both forms. */
@@ -41,7 +45,7 @@ export function createObjectStore(
   options: ObjectStoreOptions,
 ): ObjectStore & StoreAbilities & { close(): Promise<void> } {
   const { label, bucket, partSizeBytes, pace = 1, mayEncodeUntold = false, cannotHold = isTooLong } = options;
-  const requests = createSignedRequests(options);
+  const requests = rated(createSignedRequests(options), createRequestRate(options.mostRequests));
   const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
   const uploads = createPartUploads({ requests, again, head, pace }, partSizeBytes);
   const untold = createUntoldEncoding(async (key) => (await head(key)) !== null);

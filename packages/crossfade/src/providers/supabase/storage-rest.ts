@@ -5,6 +5,7 @@ import { openDispatcher } from '../http/dispatcher.ts';
 import { metaOf } from '../object-meta.ts';
 import { isNotFound, isThrottled, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import type { ObjectHead, ObjectStore } from '../providers.ts';
+import { createRequestRate } from '../request-rate.ts';
 import { parseRetryAfter, retrying } from '../retry.ts';
 import { announcedSize, headerText, readHead, readMeta, unquote } from '../s3/answers.ts';
 import { readUserMetadata, UNHELD_HEADERS } from './object-info.ts';
@@ -17,6 +18,8 @@ export interface StorageRestOptions {
   readonly url: string;
   readonly serviceKey: string;
   readonly bucket: string;
+  /** Requests a second at most, asked for each time since it may change; `null` for no limit. */
+  readonly mostRequests?: () => number | null;
 }
 
 const PAGE = 1000;
@@ -61,6 +64,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
   const origin = new URL(options.url);
   const secrets = [serviceKey];
   const dispatcher = openDispatcher(origin);
+  const rate = createRequestRate(options.mostRequests);
   const throttled = new Set<(retryAfterMs: number | null) => void>();
   const pathOf = (area: string, key: string): string =>
     `/storage/v1/object/${area}/${[bucket, ...key.split('/')].map(encodeURIComponent).join('/')}`;
@@ -73,6 +77,7 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
   ): Promise<Dispatcher.ResponseData> {
     let response: Dispatcher.ResponseData;
     let text: string;
+    await rate.turn();
     try {
       response = await dispatcher.request({
         origin: origin.origin,
@@ -86,7 +91,10 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
         },
         body: details.json === undefined ? null : JSON.stringify(details.json),
       });
-      if (response.statusCode < 400) return response;
+      if (response.statusCode < 400) {
+        rate.answered();
+        return response;
+      }
       text = await response.body.text();
     } catch (error) {
       throw unreachable(label, operation, origin, error, secrets);
@@ -101,7 +109,10 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
       retryAfterMs: parseRetryAfter(headerText(response.headers['retry-after'])),
       secrets,
     });
-    if (isThrottled(refused)) for (const listener of throttled) listener(refused.retryAfterMs);
+    if (isThrottled(refused)) {
+      rate.refused(refused.retryAfterMs);
+      for (const listener of throttled) listener(refused.retryAfterMs);
+    }
     throw refused;
   }
 
