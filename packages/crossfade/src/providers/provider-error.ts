@@ -71,8 +71,21 @@ function hintFor(status: number | null, reached: boolean): string | null {
 
 function withoutSecrets(text: string, secrets: readonly string[]): string {
   let clean = text;
-  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, '[redacted]');
+  for (const secret of secrets) clean = cutOut(clean, secret);
   return clean.length > LONGEST_MESSAGE ? `${clean.slice(0, LONGEST_MESSAGE)}…` : clean;
+}
+
+/** From this length on a secret is cut out wherever it stands, characters. */
+const SURELY_SECRET = 8;
+/** Shorter ones protect nothing: a local store's key is `id` or `s3`, and each such word would be taken for it. */
+const POSSIBLY_SECRET = 4;
+
+function cutOut(text: string, secret: string): string {
+  if (secret.length < POSSIBLY_SECRET) return text;
+  if (secret.length >= SURELY_SECRET) return text.replaceAll(secret, '[redacted]');
+  const escaped = secret.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
+  // As a word of its own only: otherwise every "key" within "monkey" would go.
+  return text.replaceAll(new RegExp(`(?<![A-Za-z0-9])${escaped}(?![A-Za-z0-9])`, 'g'), '[redacted]');
 }
 
 /** Codes of errors that say: an answer came, and cannot be read. undici's parser has none for what is no HTTP. */
