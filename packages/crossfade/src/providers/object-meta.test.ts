@@ -13,7 +13,7 @@ test('every system header of S3 goes out under its HTTP name and comes back', ()
     custom: { artist: 'Ada' },
   });
   expect(SYSTEM_HEADER_NAMES.filter((field) => meta[field] === null)).toEqual([]);
-  expect(readMeta(metaHeaders(meta))).toEqual(meta);
+  expect(readMeta(metaHeaders(meta, 'song'))).toEqual(meta);
 });
 
 test('a difference is told by the name of its header', () => {

@@ -17,7 +17,8 @@ export interface CopySource {
 }
 export interface UnfinishedUpload {
   readonly id: string;
-  readonly parts: readonly { readonly number: number; readonly size: number; readonly md5: string }[];
+  /** `size` in bytes; `null` where the store does not tell it, as Supabase does not. */
+  readonly parts: readonly { readonly number: number; readonly size: number | null; readonly md5: string }[];
 }
 
 /** Uploads in parts that the caller steers. */

@@ -49,7 +49,8 @@ export async function copyInParts(
   const upload = { key, id: resumed?.id ?? (await to.createUpload(key, keptMeta(source.meta, listed))) };
   try {
     const there = new Map(resumed?.parts.map(({ number, md5 }) => [number, md5]));
-    const copied = await copyParts(tools, to, upload, source, partSize, there, moved);
+    const sized = resumed?.parts.every((part) => part.size !== null) ?? true;
+    const copied = await copyParts(tools, to, upload, source, { size: partSize, there, sized }, moved);
     const { etags, md5s, md5 } = copied;
     if (md5 !== null) await demandSameAgain(from, source, { md5, sha256: null }, signal);
     const { etag } = await to.publishUpload(upload, size, etags);
@@ -66,7 +67,14 @@ export async function copyInParts(
 /** Whether an upload was begun with this part size: another's would not be. */
 function fits({ parts }: UnfinishedUpload, size: number, partSize: number): boolean {
   const sizeOf = (number: number): number => Math.min(partSize, size - (number - 1) * partSize);
-  return parts.length > 0 && parts.every((part) => isPlainMd5(part.md5) && part.size === sizeOf(part.number));
+  return (
+    parts.length > 0 &&
+    parts.every(({ md5, number, size: bytes }) => {
+      // Without a size a part counts by its MD5 alone, against the bytes that are to be sent.
+      const isOurs = bytes === null ? sizeOf(number) > 0 : bytes === sizeOf(number);
+      return isPlainMd5(md5) && isOurs;
+    })
+  );
 }
 
 async function copyParts(
@@ -74,15 +82,20 @@ async function copyParts(
   to: PartUploads,
   upload: UploadId,
   listed: ObjectHead,
-  partSize: number,
-  there: ReadonlyMap<number, string>,
+  parts: {
+    readonly size: number;
+    /** MD5s of those that an earlier attempt left, and whether the store told their sizes. */
+    readonly there: ReadonlyMap<number, string>;
+    readonly sized: boolean;
+  },
   moved: (bytes: number) => void,
 ): Promise<{ etags: string[]; md5s: string[]; md5: string | null }> {
   const { size, etag, key } = listed;
   const { buffers, bandwidth, throttle, signal } = tools;
+  const { size: partSize, there, sized } = parts;
   const count = Math.ceil(size / partSize);
   // The source's ETag judges all parts together, so those that are there need not be read.
-  const told = partsNamed(listed) === count && candidatePartSizes(size, count).includes(partSize);
+  const told = sized && partsNamed(listed) === count && candidatePartSizes(size, count).includes(partSize);
   const whole = md5Named(listed) === null ? null : createHash('md5');
   const md5s: string[] = [];
   /** As the target names the parts: mostly by their MD5s. */

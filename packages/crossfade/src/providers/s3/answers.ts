@@ -4,6 +4,7 @@ import type { Headers } from '../http/whole-answer.ts';
 import * as v from 'valibot';
 import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS, type ObjectMeta, type SystemHeader } from '../object-meta.ts';
 import type { ObjectHead } from '../providers.ts';
+import { decodeValue, encodeValue, fromBytes, plainDisposition, plainHeader } from './header-text.ts';
 
 export type { Headers } from '../http/whole-answer.ts';
 
@@ -46,7 +47,7 @@ export const uploadedParts = v.object({
   ListPartsResult: v.object({
     IsTruncated: v.optional(v.string(), 'false'),
     NextPartNumberMarker: v.optional(v.string()),
-    Part: v.optional(v.array(v.object({ PartNumber: v.string(), ETag: v.string(), Size: v.string() })), []),
+    Part: v.optional(v.array(v.object({ PartNumber: v.string(), ETag: v.string(), Size: v.optional(v.string()) })), []),
   }),
 });
 const failure = v.object({ Error: v.object({ Code: v.string(), Message: v.optional(v.string(), '') }) });
@@ -126,9 +127,15 @@ export function readMeta(headers: Headers): ObjectMeta {
   // No prototype: `x-amz-meta-__proto__` is a name like any other.
   const custom: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(CUSTOM)) custom[name.slice(CUSTOM.length)] = headerText(value) ?? '';
+    if (name.startsWith(CUSTOM)) custom[name.slice(CUSTOM.length)] = decodeValue(headerText(value) ?? '');
   }
-  const system = (field: SystemHeader): string | null => headerText(headers[SYSTEM_HEADERS[field]]);
+  const system = (field: SystemHeader): string | null => {
+    const value = headerText(headers[SYSTEM_HEADERS[field]]);
+    if (value === null) return null;
+    // As it would be sent, so that an object and its copy say the same; what cannot be sent stays as it was meant.
+    const text = fromBytes(value);
+    return inAscii(field, text) ?? text;
+  };
   return {
     contentType: system('contentType'),
     cacheControl: system('cacheControl'),
@@ -147,18 +154,32 @@ function untold(headers: Headers): Pick<ObjectMeta, 'untold'> {
   return told === 0 ? {} : { untold: Number.isSafeInteger(told) ? told : null };
 }
 
-export function metaHeaders(meta: ObjectMeta): Record<string, string> {
+/** A value that no request can carry: the object cannot be written as it is, whoever tries. */
+export class UnsendableHeader extends Error {
+  override readonly name = 'UnsendableHeader';
+}
+
+/** The headers with which an object of this metadata is written. @throws UnsendableHeader with the key and the header */
+export function metaHeaders(meta: ObjectMeta, key: string): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const field of SYSTEM_HEADER_NAMES) {
     const value = meta[field];
-    if (value !== null) headers[SYSTEM_HEADERS[field]] = value;
+    if (value === null) continue;
+    headers[SYSTEM_HEADERS[field]] = inAscii(field, value) ?? unsendable(key, SYSTEM_HEADERS[field], value);
   }
-  for (const [name, value] of Object.entries(meta.custom)) headers[`${CUSTOM}${name.toLowerCase()}`] = inAscii(value);
+  for (const [name, value] of Object.entries(meta.custom)) {
+    const header = `${CUSTOM}${name.toLowerCase()}`;
+    headers[header] = encodeValue(value) ?? unsendable(key, header, value);
+  }
   return headers;
 }
 
-/** A header carries ASCII only; S3 writes the rest of Unicode as RFC 2047 does. */
-function inAscii(value: string): string {
-  // oxlint-disable-next-line no-control-regex -- the range is what a header may hold
-  return /^[\x20-\x7e]*$/.test(value) ? value : `=?UTF-8?B?${Buffer.from(value).toString('base64')}?=`;
+const inAscii = (field: SystemHeader, value: string): string | null =>
+  field === 'contentDisposition' ? plainDisposition(value) : plainHeader(value);
+
+function unsendable(key: string, header: string, value: string): never {
+  const shown = JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  throw new UnsendableHeader(
+    `${key} has the header ${header} with ${shown}, which S3 cannot carry: it takes printable ASCII only. Correct it on the original, then copy again`,
+  );
 }

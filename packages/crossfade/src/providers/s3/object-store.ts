@@ -1,16 +1,26 @@
 import { hash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { TooLong } from '../http/whole-answer.ts';
+import { TooLong, type WholeAnswer } from '../http/whole-answer.ts';
 import { isNotFound, isPreconditionFailed, malformed, ProviderError } from '../provider-error.ts';
 import { listingOf } from '../listing.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers.ts';
 import { createRequestRate } from '../request-rate.ts';
 import { retrying } from '../retry.ts';
 import { ObjectChanged, type StoreAbilities } from '../store-abilities.ts';
-import { announcedSize, headerText, metaHeaders, opaqueEtag, readHead, readMeta, unquote } from './answers.ts';
+import {
+  announcedSize,
+  headerText,
+  metaHeaders,
+  opaqueEtag,
+  readHead,
+  readMeta,
+  unquote,
+  type Headers,
+} from './answers.ts';
 import { parseListing, type KeyEncoding, type ListingPage } from './listing-page.ts';
 import { createUntoldEncoding } from './untold-encoding.ts';
 import { uploadInParts } from './multipart-upload.ts';
+import { createPartNames } from './part-names.ts';
 import { createPartUploads } from './part-uploads.ts';
 import { createServerSideCopy, type CopyLimits } from './server-side-copy.ts';
 import { rated } from './rated-requests.ts';
@@ -47,12 +57,13 @@ export function createObjectStore(
   const { label, bucket, partSizeBytes, pace = 1, mayEncodeUntold = false, cannotHold = isTooLong } = options;
   const requests = rated(createSignedRequests(options), createRequestRate(options.mostRequests));
   const again = <Answer>(call: (attempt: number) => Promise<Answer>) => retrying(call, undefined, pace);
-  const uploads = createPartUploads({ requests, again, head, pace }, partSizeBytes);
+  const partNames = createPartNames();
+  const uploads = createPartUploads({ requests, again, head, partNames, pace }, partSizeBytes);
   const untold = createUntoldEncoding(async (key) => (await head(key)) !== null);
-  const copies = createServerSideCopy(options, { requests, again, uploads, head }, options.copyLimits);
+  const copies = createServerSideCopy(options, { requests, again, uploads, partNames, head }, options.copyLimits);
 
   async function putStream(key: string, body: Readable, size: number, meta: ObjectMeta): Promise<{ etag: string }> {
-    const headers = { ...metaHeaders(meta), 'content-length': String(size) };
+    const headers = { ...metaHeaders(meta, key), 'content-length': String(size) };
     const response = await requests.send('PUT', key, { headers, body });
     // The ETag says that it is stored; what the body has to say besides, or that it broke off, changes nothing.
     await response.body.dump().catch(() => null);
@@ -60,7 +71,7 @@ export function createObjectStore(
   }
 
   function putBytes(key: string, body: Uint8Array, meta: ObjectMeta, md5: string): Promise<{ etag: string }> {
-    const headers: Record<string, string> = metaHeaders(meta);
+    const headers: Record<string, string> = metaHeaders(meta, key);
     headers['content-length'] = String(body.byteLength);
     headers['content-md5'] = Buffer.from(md5, 'hex').toString('base64');
     return again(async (attempt) => {
@@ -73,12 +84,16 @@ export function createObjectStore(
   }
 
   async function head(key: string): Promise<(ObjectHead & { meta: ObjectMeta }) | null> {
-    const answer = await again(() => orNothing(requests.call('HEAD', key))).catch((error: unknown) => {
+    const stored = await again(() => orNothing(requests.call('HEAD', key))).catch((error: unknown) => {
       // Servers refuse to look for such a key in many ways, none of which says why: a HEAD's answer has no body.
       if (error instanceof ProviderError && error.reached && cannotHold(key)) return null;
       throw error;
     });
-    if (answer === null) return null;
+    if (stored === null) return null;
+    // Compressed on its way, so that nobody can say how long it is.
+    const answer = announcesSize(stored)
+      ? stored
+      : ((await again(() => orNothing(requests.call('HEAD', key, { coding: 'identity' })))) ?? stored);
     const { headers } = answer;
     return { ...readHead(key, headers, announcedSize(headers) ?? 0), meta: readMeta(headers) };
   }
@@ -136,7 +151,11 @@ export function createObjectStore(
     head,
     async get(key, range) {
       const headers: Record<string, string> = range === undefined ? {} : { range: `bytes=${range.start}-${range.end}` };
-      const response = await again(() => orNothing(requests.send('GET', key, { headers })));
+      let response = await again(() => orNothing(requests.send('GET', key, { headers })));
+      if (response !== null && !announcesSize(response) && isCoded(response)) {
+        await response.body.dump();
+        response = await again(() => orNothing(requests.send('GET', key, { headers, coding: 'identity' })));
+      }
       if (response === null) return null;
       const size = announcedSize(response.headers);
       if (size === null || (range !== undefined && response.statusCode !== PARTIAL_CONTENT)) {
@@ -152,9 +171,19 @@ export function createObjectStore(
       const headers: Record<string, string> = {};
       if (!whole) headers['range'] = `bytes=${offset}-${offset + into.byteLength - 1}`;
       if (etag !== '' && !whole) headers['if-match'] = `"${etag}"`;
-      return again(async () => {
+      const ask = async (): Promise<WholeAnswer | null> => {
         try {
           const answer = await orNothing(requests.call('GET', key, { headers, into }));
+          if (answer === null || announcesSize(answer) || !isCoded(answer)) return answer;
+        } catch (error) {
+          // What is compressed on its way may be longer than what is stored.
+          if (!(error instanceof TooLong && whole)) throw error;
+        }
+        return orNothing(requests.call('GET', key, { headers, into, coding: 'identity' }));
+      };
+      return again(async () => {
+        try {
+          const answer = await ask();
           if (answer === null) return null;
           if (!whole && answer.status !== PARTIAL_CONTENT)
             throw refuse(`GET ${bucket}/${key}`, answer.status, 'the range was not heeded');
@@ -167,7 +196,7 @@ export function createObjectStore(
         }
       });
     },
-    put(key, body, size, meta, md5) {
+    async put(key, body, size, meta, md5) {
       const partSize = uploads.partSizeFor(size);
       if (partSize !== null) return uploadInParts(uploads, key, body, size, meta, partSize);
       return body instanceof Uint8Array
@@ -180,6 +209,13 @@ export function createObjectStore(
     close: () => requests.close(),
   };
 }
+
+/**
+ * Whether an answer says how long its body is. R2 compresses types that compress well for whoever takes gzip, and then
+ * does not (rclone#8137): the object has to be asked for again without.
+ */
+const announcesSize = ({ headers }: { readonly headers: Headers }): boolean => announcedSize(headers) !== null;
+const isCoded = ({ headers }: { readonly headers: Headers }): boolean => headers['content-encoding'] !== undefined;
 
 /** `null` where the object is not there. A bucket that is not there is an error. */
 async function orNothing<Answer>(asked: Promise<Answer>): Promise<Answer | null> {

@@ -12,6 +12,7 @@ import {
   unquote,
   uploadedParts,
 } from './answers.ts';
+import type { PartNames } from './part-names.ts';
 import { compositeEtagOf, partSizeFor } from './parts.ts';
 import type { SignedRequests } from './signed-requests.ts';
 
@@ -24,13 +25,18 @@ export interface StoreCalls {
   readonly requests: SignedRequests;
   again<Answer>(call: (attempt: number) => Promise<Answer>): Promise<Answer>;
   head(key: string): Promise<ObjectHead | null>;
+  readonly partNames: PartNames;
   readonly pace: number;
 }
 
 /** Multipart uploads over S3. Each part is repeated alone after a passing fault. */
-export function createPartUploads({ requests, again, head, pace }: StoreCalls, partSizeBytes: number): PartUploads {
+export function createPartUploads(calls: StoreCalls, partSizeBytes: number): PartUploads {
+  const { requests, again, head, partNames, pace } = calls;
   const complete: PartUploads['publishUpload'] = async ({ key, id }, _size, etags) => {
-    const rows = etags.map((etag, index) => `<Part><PartNumber>${index + 1}</PartNumber><ETag>"${etag}"</ETag></Part>`);
+    const rows = etags.map((etag, index) => {
+      const name = escapeXml(partNames.toLetter(id, etag));
+      return `<Part><PartNumber>${index + 1}</PartNumber><ETag>${name}</ETag></Part>`;
+    });
     const answer = await requests.call('POST', key, {
       query: { uploadId: id },
       headers: { 'content-type': 'application/xml' },
@@ -41,14 +47,18 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
   };
 
   async function listParts(key: string, id: string): Promise<UnfinishedUpload> {
-    const parts: { number: number; size: number; md5: string }[] = [];
+    const parts: { number: number; size: number | null; md5: string }[] = [];
     let marker: string | undefined;
     do {
       const query = { uploadId: id, ...(marker === undefined ? {} : { 'part-number-marker': marker }) };
       const answer = await again(() => requests.call('GET', key, { query }));
       const page = requests.readAnswer('ListParts', answer, (body) => parseXml(uploadedParts, body)).ListPartsResult;
       for (const { PartNumber, ETag, Size } of page.Part)
-        parts.push({ number: Number(PartNumber), size: Number(Size), md5: unquote(ETag) });
+        parts.push({
+          number: Number(PartNumber),
+          size: Size === undefined ? null : Number(Size),
+          md5: partNames.hear(id, ETag),
+        });
       marker = page.IsTruncated === 'true' ? page.NextPartNumberMarker : undefined;
     } while (marker !== undefined);
     return { id, parts };
@@ -58,7 +68,7 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
     partSizeFor: (size) => (size <= partSizeBytes ? null : partSizeFor(size, partSizeBytes)),
     createUpload: (key, meta) =>
       again(async () => {
-        const begun = await requests.call('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta) });
+        const begun = await requests.call('POST', key, { query: { uploads: '' }, headers: metaHeaders(meta, key) });
         const answer = requests.readAnswer('CreateMultipartUpload', begun, (body) => parseXml(begunUpload, body));
         return answer.InitiateMultipartUploadResult.UploadId;
       }),
@@ -70,29 +80,36 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
       return again(async () => {
         const query = { partNumber: String(number), uploadId: id };
         const { headers: answered } = await requests.call('PUT', key, { query, headers, body: bytes });
-        return unquote(headerText(answered['etag']) ?? '');
+        return partNames.hear(id, headerText(answered['etag']) ?? '');
       });
     },
     async publishUpload(upload, size, etags) {
       // S3's rule, for parts that are named by their MD5s; a store may have names of its own.
       const expected = etags.every((etag) => PLAIN_MD5.test(etag)) ? compositeEtagOf(etags) : null;
+      // What lies there already may look like what is to come: as large, and of as many parts.
+      const before = await head(upload.key);
       for (let attempt = 1; ; attempt++) {
         try {
-          return await complete(upload, size, etags);
+          const completed = await complete(upload, size, etags);
+          partNames.forget(upload.id);
+          return completed;
         } catch (error) {
           // After a lost answer the repetition finds no upload any more: then the object is what tells.
           const over = attempt > 1 && isNotFound(error);
           if (!over && !isRetryable(error)) throw error;
           const stored = await head(upload.key);
           if (stored !== null && stored.etag === expected) return { etag: expected };
-          // A store with ETags of its own: as many parts and bytes, and the upload is gone.
-          if (over && stored?.size === size && stored.etag.endsWith(`-${etags.length}`)) return { etag: stored.etag };
+          // A store with ETags of its own: as many parts and bytes, another object than before, and the upload is gone.
+          const isNew = before === null || stored?.etag !== before.etag || stored.lastModified !== before.lastModified;
+          if (over && isNew && stored?.size === size && stored.etag.endsWith(`-${etags.length}`))
+            return { etag: stored.etag };
           if (over || attempt === COMPLETE_ATTEMPTS) throw error;
           await new Promise((resolve) => setTimeout(resolve, backOffMs(attempt) * pace));
         }
       }
     },
     async deleteUpload({ key, id }) {
+      partNames.forget(id);
       try {
         await again(() => requests.call('DELETE', key, { query: { uploadId: id } }));
       } catch (error) {
@@ -113,9 +130,12 @@ export function createPartUploads({ requests, again, head, pace }: StoreCalls, p
         return all;
       } catch (error) {
         // Not every store lists them. Without the list nothing is lost but the time that resuming would have saved.
-        if (error instanceof ProviderError && !error.retryable) return [];
+        if (error instanceof ProviderError && (!error.retryable || error.code === 'malformed')) return [];
         throw error;
       }
     },
   };
 }
+
+const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -4,6 +4,7 @@ import type { ObjectHead, ObjectMeta } from '../providers.ts';
 import { ObjectChanged, type CopySource, type PartUploads, type StoreAbilities } from '../store-abilities.ts';
 import { metaHeaders, parseXml, unquote } from './answers.ts';
 import { isPreconditionFailed } from '../provider-error.ts';
+import type { PartNames } from './part-names.ts';
 import { partSizeFor } from './parts.ts';
 import type { BucketAddress, SignedRequests } from './signed-requests.ts';
 import { encodeKey } from './sigv4.ts';
@@ -25,19 +26,20 @@ interface Tools {
   readonly requests: SignedRequests;
   readonly again: <Answer>(call: () => Promise<Answer>) => Promise<Answer>;
   readonly uploads: PartUploads;
+  readonly partNames: PartNames;
   readonly head: (key: string) => Promise<ObjectHead | null>;
 }
 
 /** Copies between two buckets of one endpoint that one credential opens: the bytes stay where they are. */
 export function createServerSideCopy(
   address: BucketAddress,
-  { requests, again, uploads, head: look }: Tools,
+  { requests, again, uploads, partNames, head: look }: Tools,
   { mostWholeBytes, partBytes } = LIMITS,
 ): Pick<StoreAbilities, 'copySource' | 'putCopy'> {
-  const { endpoint, accessKeyId, secretAccessKey, bucket } = address;
+  const { endpoint, accessKeyId, secretAccessKey, sessionToken, bucket } = address;
   // Hashed, so that it may be compared and printed without telling the secret.
   const identity = createHash('sha256')
-    .update(JSON.stringify([endpoint, accessKeyId, secretAccessKey]))
+    .update(JSON.stringify([endpoint, accessKeyId, secretAccessKey, sessionToken]))
     .digest('hex');
 
   /**
@@ -61,7 +63,7 @@ export function createServerSideCopy(
       'x-amz-copy-source-if-match': `"${head.etag}"`,
       // What was not told would be lost in a replacement: then all of the source's is kept, and nothing added.
       ...(meta.untold === undefined
-        ? { ...metaHeaders(meta), 'x-amz-metadata-directive': 'REPLACE' }
+        ? { ...metaHeaders(meta, key), 'x-amz-metadata-directive': 'REPLACE' }
         : { 'x-amz-metadata-directive': 'COPY' }),
     };
     return again(async () => {
@@ -94,7 +96,7 @@ export function createServerSideCopy(
           const { CopyPartResult } = requests.readAnswer('UploadPartCopy', answer, (body) =>
             parseXml(copiedPart, body),
           );
-          return unquote(CopyPartResult.ETag);
+          return partNames.hear(upload.id, CopyPartResult.ETag);
         });
         if (etag === null) {
           await uploads.deleteUpload(upload);

@@ -16,6 +16,8 @@ export interface BucketAddress {
   readonly region: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Of temporary credentials. */
+  readonly sessionToken?: string | undefined;
   readonly bucket: string;
   /** Share of the timeouts and pauses; 1 when absent. */
   readonly pace?: number;
@@ -24,6 +26,8 @@ export interface BucketAddress {
 export interface RequestDetails {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The codings in which an object may come; without it as it is stored. */
+  readonly coding?: 'identity';
   readonly body?: Readable | Uint8Array | string;
 }
 
@@ -49,6 +53,17 @@ export interface SignedRequests {
 
 export type ThrottleListener = (retryAfterMs: number | null) => void;
 
+/**
+ * R2 decompresses for whoever does not take the coding in which an object is stored (rclone#8137). Not signed, since
+ * whatever stands before the store may change it.
+ */
+const AS_STORED = 'gzip, br';
+
+/** A listing must not come compressed: it is read as it comes. */
+function isObject(method: Method, key: string, query: Readonly<Record<string, string>>): boolean {
+  return (method === 'GET' || method === 'HEAD') && key !== '' && Object.keys(query).length === 0;
+}
+
 const SILENCE_MS = 60_000;
 const CONNECT_MS = 10_000;
 
@@ -57,13 +72,13 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
   const { label, bucket, pace = 1 } = address;
   const endpoint = new URL(address.endpoint);
   const root = `${endpoint.pathname.replace(/\/$/, '')}/${bucket}`;
-  const secrets = [address.secretAccessKey, address.accessKeyId];
+  const secrets = [address.secretAccessKey, address.accessKeyId, address.sessionToken ?? ''];
   const { origin } = endpoint;
   const dispatcher = openDispatcher(endpoint, { connectMs: CONNECT_MS * pace, silenceMs: SILENCE_MS * pace });
 
   const throttled = new Set<ThrottleListener>();
 
-  function requestOf(method: Method, key: string, { query = {}, headers = {} }: RequestDetails) {
+  function requestOf(method: Method, key: string, { query = {}, headers = {}, coding }: RequestDetails) {
     const path = key === '' ? root : `${root}/${encodeKey(key)}`;
     const search = queryString(query);
     return {
@@ -73,6 +88,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       path: search === '' ? path : `${path}?${search}`,
       headers: {
         'user-agent': USER_AGENT,
+        ...(isObject(method, key, query) ? { 'accept-encoding': coding ?? AS_STORED } : {}),
         ...signRequest(address, { method, path, search, headers: { host: endpoint.host, ...headers } }),
       },
     };

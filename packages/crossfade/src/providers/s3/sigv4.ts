@@ -3,6 +3,8 @@ import { hash } from 'node:crypto';
 export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  /** Of temporary credentials (STS); sent and signed with every request. */
+  readonly sessionToken?: string | undefined;
   readonly region: string;
 }
 
@@ -82,6 +84,7 @@ export function signRequest(
   const headers: Record<string, string> = { ...request.headers };
   headers['x-amz-date'] = timestamp;
   headers['x-amz-content-sha256'] = payloadHash;
+  if (credentials.sessionToken !== undefined) headers['x-amz-security-token'] = credentials.sessionToken;
   const names = Object.keys(headers).sort();
   let lines = '';
   for (const name of names) lines += `${name}:${trimmed(headers[name] ?? '')}\n`;
