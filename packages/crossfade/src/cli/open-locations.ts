@@ -4,7 +4,7 @@ import type { ObjectStore } from '../providers/providers.ts';
 import { openS3Bucket } from '../providers/open-s3-bucket.ts';
 import { encodeKey } from '../providers/s3/sigv4.ts';
 import { createStorageRest } from '../providers/supabase/storage-rest.ts';
-import { isSupabaseS3 } from '../providers/supabase/supabase-s3.ts';
+import { isSupabaseS3, type ProjectAddress } from '../providers/supabase/supabase-s3.ts';
 import type { RolloutConfig, StoreConfig } from '../rollout/config.ts';
 import { createFolderStore } from '../transfer/folder-store.ts';
 import { LocationError, overlap, parseLocation, refusedBy, type Location, type Place } from '../transfer/location.ts';
@@ -70,7 +70,7 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
   try {
     for (const { text, use, store, prefix } of stores) {
       const normalizesKeys = store.kind === 's3' && store.endpoint === config?.cloudflare.r2.endpoint;
-      locations.push(await openStore({ text, use, store, prefix, normalizesKeys, limits, opening }));
+      locations.push(await openStore({ text, use, store, prefix, normalizesKeys, limits, opening, config }));
     }
     const [from, to] = locations;
     if (from !== undefined && to !== undefined && overlap(from.place, to.place))
@@ -106,9 +106,19 @@ interface Opened {
   readonly normalizesKeys: boolean;
   readonly limits: Limits;
   readonly opening: Opening;
+  readonly config: RolloutConfig | null;
 }
 
-async function openStore({ text, use, store, prefix, normalizesKeys, limits, opening }: Opened): Promise<OpenLocation> {
+async function openStore({
+  text,
+  use,
+  store,
+  prefix,
+  normalizesKeys,
+  limits,
+  opening,
+  config,
+}: Opened): Promise<OpenLocation> {
   if (store.kind === 'folder') {
     const path = await demandFolder(resolve(store.path, prefix), use);
     const folder = createFolderStore({
@@ -143,7 +153,7 @@ async function openStore({ text, use, store, prefix, normalizesKeys, limits, ope
       close: () => rest.close(),
     };
   }
-  const bucket = openS3Bucket({ ...store, label, normalizesKeys, ...limits });
+  const bucket = openS3Bucket({ ...store, label, normalizesKeys, ...limits }, projectOf(store.endpoint, config));
   const endpoint = new URL(store.endpoint);
   const isSupabase = isSupabaseS3(store.endpoint);
   const root = `${endpoint.href.replace(/\/$/, '')}/${store.bucket}`;
@@ -155,6 +165,12 @@ async function openStore({ text, use, store, prefix, normalizesKeys, limits, ope
     putCalls: (key, parts) => s3Calls(`${root}/${encodeKey(`${prefix}${key}`)}`, parts),
     close: () => bucket.close(),
   };
+}
+
+/** The project behind an S3 endpoint, where the config knows it: it tells metadata that S3's headers do not. */
+function projectOf(endpoint: string, config: RolloutConfig | null): ProjectAddress | null {
+  const known = Object.values(config?.environments ?? {}).map(({ supabase }) => supabase);
+  return known.find(({ s3 }) => s3.endpoint === endpoint) ?? null;
 }
 
 /** REST and S3 of one Supabase project are one place. */

@@ -47,8 +47,9 @@ export async function compareObject(
   // What looks like an MD5 need not be one: only the bytes of both say that they differ.
   const expected = await hashObject(stores.from, key, signal, null);
   if (expected?.sha256 === sha256) return { equal: true, proof: 'sha256-of-both', md5, sha256 };
-  return expected !== null && expected.md5 === named?.md5
-    ? { equal: false, reason: 'MD5', expected: expected.md5, measured: md5 }
+  // A manifest names an MD5 and has no bytes.
+  return named !== null && (expected === null || expected.md5 === named.md5)
+    ? { equal: false, reason: 'MD5', expected: named.md5, measured: md5 }
     : { equal: false, reason: 'SHA-256', expected: expected?.sha256 ?? NOTHING, measured: sha256 };
 }
 

@@ -7,7 +7,7 @@ import { errorText } from '../rollout/error-text.ts';
 import { createBandwidth } from './bandwidth.ts';
 import { createBuffers } from './buffers.ts';
 import { compareObject } from './compare-object.ts';
-import { isPlainMd5 } from './composite-etag.ts';
+import { etagsAgree, md5Named } from './checksum-rules.ts';
 import { copyObject } from './copy-object.ts';
 import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { eachAtOnce } from './each-at-once.ts';
@@ -21,6 +21,7 @@ import type { Concurrency } from './pace.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
 import { createEarlyStop, reasonToStop } from './stop-early.ts';
 import { createThrottle } from './throttle.ts';
+import { tellOpaqueEtag } from './untrue-etags.ts';
 
 /** Bytes of objects and parts that are held in memory at once. */
 const MEMORY_BYTES = 64 * 1024 * 1024;
@@ -90,8 +91,10 @@ export function needOf(from: ObjectHead, to: ObjectHead | null, keepNewer = fals
   const newer = Date.parse(to.lastModified) > Date.parse(from.lastModified) ? 'keep-newer' : 'copy';
   const different = keepNewer ? newer : 'copy';
   if (to.size !== from.size) return different;
-  if (from.etag !== '' && from.etag === to.etag) return 'present';
-  return isPlainMd5(from.etag) && isPlainMd5(to.etag) ? different : 'unsure';
+  if (etagsAgree(from, to)) return 'present';
+  // ETags that are no hashes may agree over other bytes; of one version they have the same time as well.
+  if (from.etag !== '' && from.etag === to.etag && from.lastModified === to.lastModified) return 'present';
+  return md5Named(from) !== null && md5Named(to) !== null ? different : 'unsure';
 }
 
 /**
@@ -220,7 +223,9 @@ type Settled = Exclude<Need, 'unsure'> | 'describe';
 
 /** Settles what the listings leave open. @throws ObjectFailed where what is to be compared cannot be read */
 async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | null): Promise<Settled> {
-  const need = needOf(from, to, options.keepNewer);
+  const listed = needOf(from, to, options.keepNewer);
+  const isDisputed = to !== null && to.size === from.size && (listed === 'copy' || listed === 'keep-newer');
+  const need = isDisputed && (await areOpaque(options, from.key)) ? 'unsure' : listed;
   if (need === 'present' && to !== null && mayBeDescribedAnew(from, to))
     return (await metaOf(options, from.key)).length > 0 ? 'describe' : 'present';
   if (need !== 'unsure' || to === null) return need === 'unsure' ? 'copy' : need;
@@ -235,6 +240,16 @@ async function settle(options: CopyOptions, from: ObjectHead, to: ObjectHead | n
     return options.keepNewer === true && targetIsNewer ? 'keep-newer' : 'copy';
   }
   return targetIsNewer ? 'present' : 'copy';
+}
+
+/** Whether ETags that differ say nothing, since one of the stores makes them otherwise. @throws ObjectFailed */
+async function areOpaque(options: CopyOptions, key: string): Promise<boolean> {
+  try {
+    return await tellOpaqueEtag(options, key);
+  } catch (cause) {
+    options.signal.throwIfAborted();
+    throw new ObjectFailed(key, { cause });
+  }
 }
 
 async function metaOf(options: CopyOptions, key: string): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { listingOf, pagesOf } from '../providers/listing.ts';
 import { copyObjects } from './copy.ts';
 import { memoryStore } from './fixtures/memory-store.ts';
 import { MIB, startS3Server, type S3Server } from './fixtures/s3-server.ts';
@@ -54,6 +55,28 @@ describe('an ETag that is no MD5', () => {
     expect(await copyObjects(options())).toMatchObject({ copied: 1, failed: [] });
     expect(s3.objects.get('new/song')?.bytes.equals(bytes)).toBe(true);
     expect(await verifyObjects(options())).toMatchObject({ objects: 1, verified: 1, mismatched: [] });
+  });
+
+  it('does not bring an object again that is there, and brings one that is newer', async () => {
+    s3.place('old/song', 'the song', otherMd5('a'), KMS);
+    expect(await copyObjects(options())).toMatchObject({ copied: 1, present: 0 });
+    // The server's times are all the same: the target's has to be later for it to be the copy.
+    const times = { old: '2026-01-02T03:04:05Z', new: '2026-01-02T03:04:06Z' };
+    const dated = (bucket: 'old' | 'new') => {
+      const store = s3.store(bucket, bucket === 'new' ? { secretAccessKey: 'another' } : {});
+      return {
+        ...store,
+        list: () =>
+          listingOf(async function* () {
+            for await (const page of pagesOf(store.list()))
+              yield page.map((head) => ({ ...head, lastModified: times[bucket] }));
+          }),
+      };
+    };
+    const again = { from: dated('old'), to: dated('new'), concurrency: 1, signal };
+    expect(await copyObjects(again)).toMatchObject({ copied: 0, present: 1 });
+    times.old = '2026-01-02T03:04:07Z';
+    expect(await copyObjects(again)).toMatchObject({ copied: 1, present: 0 });
   });
 
   it('costs one reading and one upload where the headers tell it, and a second of each where they do not', async () => {

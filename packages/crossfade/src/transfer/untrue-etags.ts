@@ -74,6 +74,15 @@ export async function demandStoredParts(
     throw new Error(`${to.label} stored other parts of ${key} than it was sent`);
 }
 
+/** Whether a store says, in the headers that a listing lacks, that its ETag of this object is no hash of the bytes. */
+export async function tellOpaqueEtag(
+  { from, to }: { readonly from: ObjectStore; readonly to: ObjectStore },
+  key: string,
+): Promise<boolean> {
+  const heads = await Promise.all([from.head(key), to.head(key)]);
+  return heads.some((head) => head?.opaqueEtag === true);
+}
+
 const same = (held: { md5: string; sha256: string }, sent: SentBytes): boolean =>
   held.md5 === sent.md5 && (sent.sha256 === null || held.sha256 === sent.sha256);
 
