@@ -51,3 +51,11 @@ export function differingMeta(a: ObjectMeta, b: ObjectMeta): string[] {
   const custom = names.filter((name) => a.custom[name] !== b.custom[name]).map((name) => `x-amz-meta-${name}`);
   return [...system, ...custom];
 }
+
+/** The fields of `wanted` that are not as such in `held`; what only `held` has, a store's default say, is no loss. */
+export function lostMeta(wanted: ObjectMeta, held: ObjectMeta): string[] {
+  const custom = Object.fromEntries(Object.entries(held.custom).filter(([name]) => Object.hasOwn(wanted.custom, name)));
+  const system = SYSTEM_HEADER_NAMES.filter((field) => wanted[field] !== null);
+  const asked = Object.fromEntries(system.map((field) => [field, held[field]]));
+  return differingMeta(wanted, { ...NO_META, ...asked, custom });
+}

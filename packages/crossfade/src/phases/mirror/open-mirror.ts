@@ -33,6 +33,11 @@ export async function openMirror(
   const malformedFile = await context.placeFor(MALFORMED);
   let switchedAt: number | null = null;
   let told: Promise<unknown> = Promise.resolve();
+  const tellOnce = (key: string, text: string): void => {
+    told = told.then(() => context.record({ kind: 'note', data: { text }, subject: 'mirror', key }));
+    // What the journal answered is thrown when the mirror is closed.
+    told.catch(() => {});
+  };
   const mirror = createMirror({
     queue: eventQueue(context),
     seen,
@@ -44,13 +49,13 @@ export async function openMirror(
       const text = `message ${id} of the media events is no event (${reason}): kept in ${MALFORMED}`;
       await context.record({ kind: 'note', data: { text }, subject: 'mirror', key: `mirror/malformed/${id}` });
     },
+    onDropped(header, key) {
+      const text = `${providers.legacyStore.label} does not keep ${header} of what is written back to it, ${key} first: after a rollback such objects lack it`;
+      tellOnce(`mirror/dropped/${header}`, text);
+    },
     onRefused({ key, reason }) {
       const text = `${providers.legacyStore.label} refuses ${key}, which stays in R2 alone: a rollback would lose it (${reason})`;
-      told = told.then(() =>
-        context.record({ kind: 'note', data: { text }, subject: 'mirror', key: `mirror/refused/${key}` }),
-      );
-      // What the journal answered is thrown when the mirror is closed.
-      told.catch(() => {});
+      tellOnce(`mirror/refused/${key}`, text);
     },
     async stores() {
       switchedAt ??= await switchTime(context);

@@ -1,5 +1,5 @@
-import { differingMeta, NO_META } from '../../providers/object-meta.ts';
-import type { ObjectHead, ObjectMeta } from '../../providers/providers.ts';
+import { differingMeta, lostMeta, NO_META } from '../../providers/object-meta.ts';
+import type { ObjectHead } from '../../providers/providers.ts';
 import type { RolloutContext } from '../../rollout/context.ts';
 import { needOf } from '../../transfer/copy.ts';
 import { copyOne } from '../../transfer/copy-one.ts';
@@ -29,7 +29,7 @@ export async function describeCopies(
     if (original === null || original.etag !== from.etag) return;
     const meta = carriedOver(keptMeta(original.meta, from));
     if (differingMeta(held.meta, meta).length === 0) return;
-    if (which === 'lost' && hasAllOf(held.meta, original.meta)) return;
+    if (which === 'lost' && lostMeta(original.meta, held.meta).length === 0) return;
     const itself = r2.production.copySource?.(key);
     const stored = itself && (await r2.production.putCopy?.(key, itself, held, async () => meta));
     if (!stored) await copyOne({ from: legacy, to: carrying(r2.production) }, from, signal);
@@ -40,13 +40,6 @@ export async function describeCopies(
     return isCopy(pair) ? describe(pair) : undefined;
   });
   return described;
-}
-
-function hasAllOf(held: ObjectMeta, original: ObjectMeta): boolean {
-  const custom = Object.fromEntries(
-    Object.entries(held.custom).filter(([name]) => Object.hasOwn(original.custom, name)),
-  );
-  return differingMeta({ ...held, custom }, original).length === 0;
 }
 
 /** Whether our own copy would leave it as it is: what it would copy anyway must not look younger than it is. */

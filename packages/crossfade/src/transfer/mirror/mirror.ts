@@ -25,6 +25,8 @@ export type MirrorOptions = Omit<ApplyOptions, 'turns' | 'stores' | 'retryAtOnce
   readonly stores: () => Promise<Stores>;
   /** Told once of each object that legacy refuses for what it is. */
   readonly onRefused?: ((refusal: Refusal) => void) | undefined;
+  /** Told once of each header that legacy does not keep, with the first object that lost it. */
+  readonly onDropped?: ((header: string, key: string) => void) | undefined;
 };
 
 const DRAIN_PAUSE_MS = 200;
@@ -34,7 +36,7 @@ const DRAIN_FAILURES = 3;
 /** Keeps legacy in step with R2, by events and by sweeps. What both do on one key comes one after the other. */
 export function createMirror(options: MirrorOptions): Mirror {
   const turns = createKeyTurns();
-  const refusals = createRefusals(options.onRefused);
+  const refusals = createRefusals(options.onRefused, options.onDropped);
   const tally = createMirrorTally(Date.now(), refusals);
   const stores = async (): Promise<ApplyOptions['stores']> => ({ ...(await options.stores()), refusals });
 

@@ -42,6 +42,14 @@ export const restoring = (r2: ObjectStore): ObjectStore =>
     return { ...meta, custom };
   });
 
+/** The metadata as whoever uploaded the object set it: our own marks, and the time that a copy noted, are not part of it. */
+export function withoutMarks(meta: ObjectMeta): ObjectMeta {
+  const custom = Object.entries(meta.custom).filter(
+    ([name]) => name !== 'mtime' && name !== MARK && name !== LEGACY_HAS,
+  );
+  return { ...meta, custom: Object.fromEntries(custom) };
+}
+
 const withMark = (meta: ObjectMeta, name: string, value: string): ObjectMeta => ({
   ...meta,
   custom: { ...meta.custom, [name]: value },

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { metaOf } from '../../providers/object-meta.ts';
 import { ProviderError } from '../../providers/provider-error.ts';
 import { memoryMirror, type MemoryMirror } from './fixtures/memory-mirror.ts';
 import type { MirrorOptions } from './mirror.ts';
@@ -121,5 +122,45 @@ describe('what legacy refuses for what it is', () => {
     expect((await (await world.open()).sweep(ALL)).refused).toHaveLength(1);
     world.takeAll();
     expect(await (await world.open()).sweep(ALL)).toMatchObject({ refused: [], copied: 1 });
+  });
+});
+
+describe('metadata on its way back', () => {
+  it('that was put anew over the same bytes is put in legacy too, once', async () => {
+    const world = await production();
+    world.refuse('none', 413, null);
+    const mirror = await world.open();
+    const first = world.put('a', 'bytes');
+    world.queue.send(first);
+    await mirror.applyBatch();
+    const again = world.put('a', 'bytes');
+    world.r2.place('a', 'bytes', { meta: metaOf({ contentType: 'audio/mpeg', contentLanguage: 'de' }) });
+    world.queue.send(again);
+    expect(await mirror.applyBatch()).toMatchObject({ settled: { copied: 1 } });
+    expect((await world.legacy.head('a'))?.meta).toMatchObject({ contentType: 'audio/mpeg', contentLanguage: 'de' });
+    world.queue.send(again);
+    expect(await mirror.applyBatch()).toMatchObject({ settled: { 'in step': 1 } });
+    expect(world.asked).toEqual(['a', 'a']);
+  });
+
+  it('that legacy does not keep is named once, by its header, and is not sent again and again', async () => {
+    const world = await production();
+    const dropped: string[] = [];
+    const mirror = await world.open({ onDropped: (header, key) => void dropped.push(`${header} of ${key}`) });
+    const { put } = world.legacy;
+    let puts = 0;
+    // Seen on Supabase Storage: a PUT over S3 keeps no Content-Disposition, and has a Cache-Control where none came.
+    world.legacy.put = async (key, body, size, meta) => {
+      puts++;
+      return put(key, body, size, { ...meta, contentDisposition: null, cacheControl: 'no-cache' });
+    };
+    for (const key of ['a', 'b']) {
+      const event = world.put(key, 'bytes');
+      world.r2.place(key, 'bytes', { meta: metaOf({ contentDisposition: 'attachment' }) });
+      world.queue.send(event);
+      expect(await mirror.applyBatch()).toMatchObject({ settled: { copied: 1 }, failed: [] });
+    }
+    expect(dropped).toEqual(['content-disposition of a']);
+    expect(puts).toBe(2);
   });
 });

@@ -15,10 +15,16 @@ export interface Refusals {
   /** R2 holds another version by now, or none. */
   forget(key: string): void;
   all(): Refusal[];
+  /** Legacy took the object, and not these of its headers. */
+  noteDropped(key: string, headers: readonly string[]): void;
 }
 
-/** @param onNew told of each version once */
-export function createRefusals(onNew: (refusal: Refusal) => void = () => {}): Refusals {
+/** @param onNew told of each version once; @param onDropped of each header once, with the first object that lost it */
+export function createRefusals(
+  onNew: (refusal: Refusal) => void = () => {},
+  onDropped: (header: string, key: string) => void = () => {},
+): Refusals {
+  const dropped = new Set<string>();
   const known = new Map<string, { etag: string; reason: string }>();
   return {
     reasonFor(key, etag) {
@@ -31,6 +37,13 @@ export function createRefusals(onNew: (refusal: Refusal) => void = () => {}): Re
       onNew({ key, reason });
     },
     forget: (key) => void known.delete(key),
+    noteDropped(key, headers) {
+      for (const header of headers) {
+        if (dropped.has(header)) continue;
+        dropped.add(header);
+        onDropped(header, key);
+      }
+    },
     all: () => [...known].map(([key, { reason }]) => ({ key, reason })),
   };
 }

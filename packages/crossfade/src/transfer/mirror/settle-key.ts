@@ -1,11 +1,12 @@
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../../providers/providers.ts';
+import { lostMeta } from '../../providers/object-meta.ts';
 import { isRefusedForGood } from '../../providers/provider-error.ts';
 import { errorText } from '../../rollout/error-text.ts';
 import { compareObject } from '../compare-object.ts';
 import { copyOne } from '../copy-one.ts';
 import { listedEntry } from '../listed-entry.ts';
 import { ObjectChanged, sha256Of } from '../object-body.ts';
-import { isMirrored, legacyHas, marking } from './object-marks.ts';
+import { isMirrored, legacyHas, marking, withoutMarks } from './object-marks.ts';
 import type { Refusals } from './refusals.ts';
 
 export interface MirrorStores {
@@ -95,7 +96,7 @@ async function settle(stores: MirrorStores, key: string, evidence: KeyEvidence):
     const next =
       source === null
         ? await decideAbsent(stores, target, evidence, done === 'copied')
-        : await decidePresent(stores, source, target, evidence);
+        : await decidePresent(stores, source, target, evidence, done === 'copied');
     if (next === 'copy' && source !== null) {
       const copied = await copyBack(stores, source);
       if (copied === 'refused') return copied;
@@ -104,6 +105,8 @@ async function settle(stores: MirrorStores, key: string, evidence: KeyEvidence):
       await stores.legacy.delete(key);
       done = 'deleted';
     } else if (next !== 'copy') {
+      if (done === 'copied' && source !== null && target !== null)
+        refusals.noteDropped(key, lostMeta(withoutMarks(source.meta), withoutMarks(target.meta)));
       return next === 'in step' ? done : next;
     }
   }
@@ -144,6 +147,7 @@ async function decidePresent(
   source: Head,
   target: Head | null,
   { wasCopied, putAt }: KeyEvidence,
+  justCopied: boolean,
 ): Promise<Next> {
   const written = Date.parse(source.lastModified);
   const marked = legacyHas(source.meta);
@@ -155,7 +159,13 @@ async function decidePresent(
     (written < settled.before || settled.since.get(source.key) === source.etag || marked === 'written-to-both');
   if (target === null) return isCopy || wasSettled ? 'kept' : 'copy';
   const { equal } = await compareObject({ from: r2, to: legacy }, source, target, { deep: false, signal });
-  if (equal) return 'in step';
+  if (equal) {
+    // The same bytes, put again with another type or title. What legacy does not keep is not sent twice in a row.
+    const isPutAgain =
+      putAt !== null && !isCopy && !wasSettled && !justCopied && written >= Date.parse(target.lastModified);
+    const differs = lostMeta(withoutMarks(source.meta), withoutMarks(target.meta)).length > 0;
+    return isPutAgain && differs ? 'copy' : 'in step';
+  }
   // Legacy had this version: what it has instead was written over it since, whatever mark it bears.
   if (wasSettled) return 'kept';
   if (isMirrored(target.meta)) return 'copy';
