@@ -154,9 +154,9 @@ function tellingOptions(session: TransferSession, told: Told): CopyOptions {
   };
 }
 
-export function copyOptions(session: TransferSession): CopyOptions & { readonly bytesPerSecond?: number } {
-  const { options, findings, view, signal, concurrency } = session;
-  const { filter, bytesPerSecond } = options;
+export function copyOptions(session: TransferSession): CopyOptions {
+  const { options, findings, view, signal, concurrency, limits } = session;
+  const { filter } = options;
   const to = sideOf(session, 1);
   return {
     from: sideOf(session, 0).store,
@@ -167,7 +167,7 @@ export function copyOptions(session: TransferSession): CopyOptions & { readonly 
     onFailed: ({ key, reason }) => findings.add({ kind: 'failed', key, reason }),
     onProgress: (progress) => view.show('copied', progress),
     ...(filter === null ? {} : { filter }),
-    ...(bytesPerSecond === null ? {} : { bytesPerSecond }),
+    bytesPerSecond: () => limits.current().bytesPerSecond,
   };
 }
 

@@ -8,6 +8,8 @@ import { isSupabaseS3, type ProjectAddress } from '../providers/supabase/supabas
 import type { RolloutConfig, StoreConfig } from '../rollout/config.ts';
 import { createFolderStore } from '../transfer/folder-store.ts';
 import { LocationError, overlap, parseLocation, refusedBy, type Location, type Place } from '../transfer/location.ts';
+import { withEgressLimit } from '../transfer/egress.ts';
+import type { LiveLimits } from '../transfer/limits.ts';
 import type { Concurrency } from '../transfer/pace.ts';
 import { prefixedStore } from '../transfer/prefixed-store.ts';
 import { readEnvironment } from './environment-file.ts';
@@ -47,6 +49,8 @@ export interface Opening {
   readonly concurrency: Concurrency | null;
   /** Told of what lies in a folder that is read and is no object. */
   readonly onSkipped: (path: string, reason: string) => void;
+  /** What may be taken of the stores; no limits when absent. */
+  readonly limits?: LiveLimits;
 }
 
 const DEFAULT_PART_BYTES = 16 * 1024 * 1024;
@@ -135,6 +139,7 @@ async function openStore({
       close: async () => {},
     };
   }
+  const mostRequests = (): number | null => opening.limits?.current().requestsPerSecond ?? null;
   const label = `${text.split('/')[0] === 's3:' ? 's3' : store.kind}:${store.bucket}`;
   if (store.kind === 'supabase') {
     if (use === 'write')
@@ -143,23 +148,26 @@ async function openStore({
         `${text} is read over REST and cannot be written`,
         'write to it over S3: name its endpoint and keys in the config',
       );
-    const rest = createStorageRest({ ...store, label });
+    const rest = createStorageRest({ ...store, label, mostRequests });
     return {
       text,
-      store: prefixedStore(rest, prefix, opening.prefix),
+      store: prefixedStore(limited(rest, use, opening), prefix, opening.prefix),
       place: placeOf(store.url, store.bucket, prefix),
       refuses: (key) => refusedBy('supabase', `${prefix}${key}`),
       putCalls: () => [],
       close: () => rest.close(),
     };
   }
-  const bucket = openS3Bucket({ ...store, label, normalizesKeys, ...limits }, projectOf(store.endpoint, config));
+  const bucket = openS3Bucket(
+    { ...store, label, normalizesKeys, mostRequests, ...limits },
+    projectOf(store.endpoint, config),
+  );
   const endpoint = new URL(store.endpoint);
   const isSupabase = isSupabaseS3(store.endpoint);
   const root = `${endpoint.href.replace(/\/$/, '')}/${store.bucket}`;
   return {
     text,
-    store: prefixedStore(bucket, prefix, opening.prefix),
+    store: prefixedStore(limited(bucket, use, opening), prefix, opening.prefix),
     place: placeOf(store.endpoint, store.bucket, prefix),
     refuses: (key) => refusedBy(isSupabase ? 'supabase' : 's3', `${prefix}${key}`),
     putCalls: (key, parts) => s3Calls(`${root}/${encodeKey(`${prefix}${key}`)}`, parts),
@@ -171,6 +179,11 @@ async function openStore({
 function projectOf(endpoint: string, config: RolloutConfig | null): ProjectAddress | null {
   const known = Object.values(config?.environments ?? {}).map(({ supabase }) => supabase);
   return known.find(({ s3 }) => s3.endpoint === endpoint) ?? null;
+}
+
+/** Only what is read costs egress that the user bounds. */
+function limited<Store extends ObjectStore>(store: Store, use: 'read' | 'write', { limits }: Opening): Store {
+  return use === 'write' || limits === undefined ? store : withEgressLimit(store, () => limits.current().egressBytes);
 }
 
 /** REST and S3 of one Supabase project are one place. */

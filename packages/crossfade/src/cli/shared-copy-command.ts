@@ -23,6 +23,9 @@ const SHOWN = 10;
 
 /** What makes no sense for a copy that other machines have a part in, and what to do instead. */
 const REFUSED = {
+  requests: 'each worker asks as often as it can: bound it with --concurrency, or copy without --shared',
+  'egress-limit': 'nobody counts what all workers read: copy without --shared',
+  limits: 'workers hear no limits: copy without --shared',
   bandwidth: 'each worker copies as fast as it can: bound it with --concurrency, or copy without --shared',
   'until-caught-up': 'copy once with --shared, then catch up without it',
   'max-lag': 'copy once with --shared, then catch up without it',

@@ -24,6 +24,11 @@ Both
   --report FILE                 all that is not as it should be, one JSON line each
                                 (default: in .crossfade/transfer, when there is any)
   --json, --env FILE, --config FILE
+  --requests N                  requests a second to each store at most; listings and repetitions count
+  --egress-limit SIZE           bytes of FROM's objects that are read in all at most: 500M, 200G. When it is reached the
+                                command ends with 1, and goes on when it is run with another one, or without
+  --limits FILE                 JSON with bytesPerSecond, requestsPerSecond, egressBytes (null for none); counts before
+                                the options, may be changed while the command runs, and need not be there
 copy
   --bandwidth RATE              bytes a second at most: 500K, 10M, 1G
   --dry-run                     prints the calls that would put the objects, makes none

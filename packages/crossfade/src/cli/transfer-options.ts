@@ -14,6 +14,10 @@ export interface TransferOptions {
   readonly concurrency: Concurrency | null;
   /** `null` without a limit. */
   readonly bytesPerSecond: number | null;
+  /** Requests a second to each store; `null` without a limit. */
+  readonly requestsPerSecond: number | null;
+  /** Bytes of the source's objects in all; `null` without a limit. */
+  readonly egressBytes: number | null;
   /** `null` for the config's. */
   readonly maxLagSeconds: number | null;
 }
@@ -28,6 +32,8 @@ export function readTransferOptions(flags: CommandFlags): TransferOptions {
     prefix: flags.prefix ?? '',
     concurrency: flags.concurrency === undefined ? null : readConcurrency(flags.concurrency),
     bytesPerSecond: flags.bandwidth === undefined ? null : readBandwidth(flags.bandwidth),
+    requestsPerSecond: flags.requests === undefined ? null : readRequests(flags.requests),
+    egressBytes: flags['egress-limit'] === undefined ? null : readEgress(flags['egress-limit']),
     maxLagSeconds: flags['max-lag'] === undefined ? null : readSeconds(flags['max-lag']),
   };
 }
@@ -55,11 +61,36 @@ function readConcurrency(text: string): Concurrency {
   );
 }
 
-/** `10M` is 10 MiB a second. */
-function readBandwidth(text: string): number {
+function readRequests(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) >= 1) return Number(text);
+  throw new UserError(
+    'CROSSFADE_REQUESTS_INVALID',
+    `${JSON.stringify(text)} is no number of requests a second`,
+    'say for example --requests 100',
+  );
+}
+
+function readEgress(text: string): number {
+  const bytes = sizeOf(text);
+  if (bytes !== null) return bytes;
+  throw new UserError(
+    'CROSSFADE_EGRESS_INVALID',
+    `${JSON.stringify(text)} is no number of bytes`,
+    'say bytes in all with K, M or G, for example --egress-limit 200G',
+  );
+}
+
+/** `10M` is 10 MiB; `null` for what is no size. */
+function sizeOf(text: string): number | null {
   const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)([kmg]?)$/i.exec(text) ?? [];
   const bytes = Math.round(Number(digits) * (UNITS[unit.toLowerCase()] ?? 1));
-  if (digits !== '' && bytes >= 1) return bytes;
+  return digits !== '' && bytes >= 1 ? bytes : null;
+}
+
+/** `10M` is 10 MiB a second. */
+function readBandwidth(text: string): number {
+  const bytes = sizeOf(text);
+  if (bytes !== null) return bytes;
   throw new UserError(
     'CROSSFADE_BANDWIDTH_INVALID',
     `${JSON.stringify(text)} is no bandwidth`,

@@ -2,8 +2,10 @@ import { join, resolve } from 'node:path';
 import type { ObjectStore } from '../providers/providers.ts';
 import { isUnreachable, ProviderError } from '../providers/provider-error.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
+import { EgressSpent } from '../transfer/egress.ts';
 import { KEPT, openFindings, type Findings } from '../transfer/findings.ts';
 import { findKeyAliases } from '../transfer/key-aliases.ts';
+import { watchLimits, type LiveLimits, type TransferLimits } from '../transfer/limits.ts';
 import { ManifestError } from '../transfer/manifest-file.ts';
 import type { Concurrency } from '../transfer/pace.ts';
 import { reasonToStop, TransferStopped } from '../transfer/stop-early.ts';
@@ -22,6 +24,7 @@ export interface TransferSession {
   readonly config: RolloutConfig | null;
   readonly locations: readonly OpenLocation[];
   readonly concurrency: Concurrency;
+  readonly limits: LiveLimits;
   readonly findings: Findings;
   readonly view: ProgressView;
   /** Fires for Ctrl-C, and when going on is in vain. */
@@ -57,11 +60,15 @@ export async function withTransfer(
     skipped.add(key);
     findings.add({ kind: 'skipped', key, reason }).catch(stopWith);
   };
-  const opened = await openLocations({ flags, wanted, onSkipped, ...options });
+  const limits = watchLimits(flags.limits === undefined ? null : resolve(flags.limits), limitsOf(options), view.say);
+  const opened = await openLocations({ flags, wanted, onSkipped, ...options, limits }).catch((error: unknown) => {
+    limits.close();
+    throw error;
+  });
   try {
     const signal = AbortSignal.any([interrupted, stop.signal]);
     const { config, concurrency, locations } = opened;
-    return await work({ flags, options, config, locations, concurrency, findings, view, signal, command });
+    return await work({ flags, options, config, locations, concurrency, limits, findings, view, signal, command });
   } catch (error) {
     if (!interrupted.aborted) throw asTransferError(error);
     view.say(`interrupted; what has arrived stays. Go on: ${command}`);
@@ -69,9 +76,16 @@ export async function withTransfer(
       process.stdout.write(`${JSON.stringify({ outcome: 'interrupted', counts: findings.counts, next: [command] })}\n`);
     return EXIT.interrupted;
   } finally {
+    limits.close();
     await Promise.all([opened.close(), findings.close()]);
   }
 }
+
+const limitsOf = ({ bytesPerSecond, requestsPerSecond, egressBytes }: TransferOptions): TransferLimits => ({
+  bytesPerSecond,
+  requestsPerSecond,
+  egressBytes,
+});
 
 /** What a person can mend, in their words; any other error as it is. */
 export function asTransferError(error: unknown): unknown {
@@ -95,6 +109,8 @@ export function asTransferError(error: unknown): unknown {
 function asStopped(stopped: TransferStopped): Error {
   const { cause } = stopped;
   if (asUserError(cause) !== null && cause instanceof Error) return cause;
+  if (cause instanceof EgressSpent)
+    return new UserError('CROSSFADE_EGRESS_REACHED', stopped.message, 'what has arrived stays', EXIT.failed);
   const exit = isUnreachable(cause) ? EXIT.unreachable : reasonToStop(cause) === null ? EXIT.failed : EXIT.usage;
   return new UserError(
     'CROSSFADE_TRANSFER_STOPPED',

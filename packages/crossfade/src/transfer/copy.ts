@@ -36,7 +36,7 @@ export interface CopyOptions {
   readonly concurrency: Concurrency;
   readonly signal: AbortSignal;
   /** Of all objects together, on the average; no limit when absent. */
-  readonly bytesPerSecond?: number;
+  readonly bytesPerSecond?: number | (() => number | null);
   readonly onProgress?: (progress: TransferProgress) => void;
   /** Only keys for which this holds; all when absent. */
   readonly filter?: (key: string) => boolean;

@@ -1,6 +1,7 @@
 import { ProviderError } from '../providers/provider-error.ts';
 import type { ObjectStore } from '../providers/providers.ts';
 import { ObjectChanged } from '../providers/store-abilities.ts';
+import { EgressSpent } from './egress.ts';
 import { errorText } from '../rollout/error-text.ts';
 import { ListedNotThere } from './listed-entry.ts';
 
@@ -37,10 +38,11 @@ export class TransferStopped extends Error {
   override readonly name = 'TransferStopped';
 }
 
-type Reason = 'disk' | 'credential' | 'bucket' | 'full';
+type Reason = 'disk' | 'egress' | 'credential' | 'bucket' | 'full';
 
 function classify(error: unknown): Reason | null {
   if (error instanceof Error && 'code' in error && DISK.has(error.code)) return 'disk';
+  if (error instanceof EgressSpent) return 'egress';
   if (!(error instanceof ProviderError)) return null;
   const { status, code } = error;
   if (status === 401 || (code !== null && CREDENTIALS.has(code))) return 'credential';
@@ -54,6 +56,8 @@ export function reasonToStop(error: unknown): string | null {
   switch (classify(error)) {
     case 'disk':
       return 'nothing more can be written there';
+    case 'egress':
+      return 'the egress limit is reached; run it again with another --egress-limit, or without one, to go on';
     case 'credential':
       return `${provider} does not take the credential any more; renew it, then run the same again`;
     case 'bucket':
@@ -117,7 +121,7 @@ export function createEarlyStop(stores: { readonly from: ObjectStore; readonly t
 
   async function verdictOf(error: unknown): Promise<string | null> {
     const reason = classify(error);
-    if (reason === 'disk') return reasonToStop(error);
+    if (reason === 'disk' || reason === 'egress') return reasonToStop(error);
     if (reason === 'credential' || reason === 'bucket') return (await areRefused()) ? reasonToStop(error) : null;
     if (reason === 'full' && ++fullInARow >= FULL_IN_A_ROW) return reasonToStop(error);
     if (isOfTheObject(error)) return null;
