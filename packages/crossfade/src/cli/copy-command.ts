@@ -224,7 +224,9 @@ async function prove(
         if (finding.kind === 'extra') return void extra++;
         told.gone.delete(finding.key);
         if (hadFailed(finding.key)) return;
-        const late = finding.kind !== 'gone' && (await isLate(from.store, finding, copied.since));
+        // What the target cannot hold no later copy brings either.
+        const may = finding.kind !== 'gone' && refuses(finding.key) === null;
+        const late = may && (await isLate(from.store, finding, copied.since));
         await findings.add(late ? { ...finding, kind: 'late' } : finding);
       },
     }).then(async (result) => {

@@ -73,7 +73,8 @@ export async function openLocations(opening: Opening): Promise<OpenLocations> {
   };
   try {
     for (const { text, use, store, prefix } of stores) {
-      const normalizesKeys = store.kind === 's3' && store.endpoint === config?.cloudflare.r2.endpoint;
+      const normalizesKeys =
+        store.kind === 's3' && (store.normalizesKeys ?? store.endpoint === config?.cloudflare.r2.endpoint);
       locations.push(await openStore({ text, use, store, prefix, normalizesKeys, limits, opening, config }));
     }
     const [from, to] = locations;
@@ -106,7 +107,7 @@ interface Opened {
   readonly use: 'read' | 'write';
   readonly store: StoreConfig;
   readonly prefix: string;
-  /** The config says that it is R2. */
+  /** Somebody says so, or the config says that it is R2. */
   readonly normalizesKeys: boolean;
   readonly limits: Limits;
   readonly opening: Opening;
@@ -160,7 +161,7 @@ async function openStore({
   }
   const bucket = openS3Bucket(
     { ...store, label, normalizesKeys, mostRequests, ...limits },
-    projectOf(store.endpoint, config),
+    store.project ?? projectOf(store.endpoint, config),
   );
   const endpoint = new URL(store.endpoint);
   const isSupabase = isSupabaseS3(store.endpoint);

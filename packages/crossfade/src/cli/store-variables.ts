@@ -17,7 +17,17 @@ export function storesInVariables(env: Env): string[] {
 }
 
 /** Endings of a store's other variables. */
-const FIELDS = ['ENDPOINT', 'REGION', 'ACCESS_KEY_ID', 'SECRET_ACCESS_KEY', 'SESSION_TOKEN', 'PROFILE', 'URL', 'KEY'];
+const FIELDS = [
+  'ENDPOINT',
+  'REGION',
+  'ACCESS_KEY_ID',
+  'SECRET_ACCESS_KEY',
+  'SESSION_TOKEN',
+  'PROFILE',
+  'URL',
+  'KEY',
+  'NORMALIZES_KEYS',
+];
 const FIELD = new RegExp(`_(${FIELDS.join('|')})$`);
 
 /**
@@ -75,6 +85,7 @@ export async function storeInVariables(
       `set them in the environment or the file of --env (and ${variable}_ENDPOINT for a store that is not AWS), or ${variable}_PROFILE; for R2 the region is auto`,
     );
   const sessionToken = own('SESSION_TOKEN');
+  const [url, serviceKey, normalizes] = [own('URL'), own('KEY'), own('NORMALIZES_KEYS')];
   return {
     store: {
       kind: 's3',
@@ -84,9 +95,20 @@ export async function storeInVariables(
       secretAccessKey,
       ...(sessionToken === undefined ? {} : { sessionToken }),
       bucket,
+      ...(url === undefined || serviceKey === undefined ? {} : { project: { url, serviceKey } }),
+      ...(normalizes === undefined ? {} : { normalizesKeys: readYes(`${variable}_NORMALIZES_KEYS`, normalizes) }),
     },
     prefix,
   };
+}
+
+function readYes(variable: string, text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new UserError(
+    'CROSSFADE_VARIABLE_INVALID',
+    `${variable} is ${JSON.stringify(text)}`,
+    'set it to true or false',
+  );
 }
 
 function readStoreLocation(

@@ -20,7 +20,15 @@ const s3 = v.strictObject({
 
 /** A place for objects besides the rollout's own three, for `crossfade copy` and `verify`. */
 const store = v.variant('kind', [
-  v.strictObject({ kind: v.literal('s3'), ...s3.entries, bucket: name }),
+  v.strictObject({
+    kind: v.literal('s3'),
+    ...s3.entries,
+    bucket: name,
+    /** The store holds one object for keys that differ by Unicode normalisation alone; known of R2 by its address. */
+    normalizesKeys: v.optional(v.boolean()),
+    /** The Supabase project behind the endpoint: it tells custom metadata that headers cannot. */
+    project: v.optional(v.strictObject({ url, serviceKey: secret })),
+  }),
   /** Supabase Storage over REST, read only: for a project that gives out no S3 keys. */
   v.strictObject({ kind: v.literal('supabase'), url, serviceKey: secret, bucket: name }),
   v.strictObject({ kind: v.literal('folder'), path: name }),

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import type { Miniflare } from 'miniflare';
+import { hasDotSegment } from '../dot-segments.ts';
 import { startInstance } from './miniflare-instance.ts';
 import { actionOf, S3_PATH } from './r2-actions.ts';
 import { exchange, type Exchanges } from './r2-exchange.ts';
@@ -76,6 +77,11 @@ export async function startR2Gateway(
     if (backend === null || !url.pathname.startsWith(S3_PATH)) {
       request.resume();
       answerFailure(response, new S3Failure(404, 'NoSuchBucket', 'The specified bucket does not exist.'));
+      return;
+    }
+    if (hasDotSegment(request.url)) {
+      request.resume();
+      answerFailure(response, new S3Failure(400, 'InvalidObjectName', 'The specified object name is not valid.'));
       return;
     }
     backend.inFlight++;

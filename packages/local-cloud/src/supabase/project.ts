@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { Pool } from 'pg';
+import { hasDotSegment } from '../dot-segments.ts';
 import { sendJson } from './answer.ts';
 import { createAuthApi } from './auth-api.ts';
 import { createObjectFiles } from './object-files.ts';
@@ -124,6 +125,10 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
     if (pathname.startsWith('/storage/v1/')) {
       log.note(request.headers['user-agent']);
       const isS3 = /^\/storage\/v1\/s3(\/|$)/.test(pathname);
+      if (hasDotSegment(request.url)) {
+        const invalid = new StorageError('InvalidKey');
+        return isS3 ? refuseS3(request, response, invalid) : refuse(response, invalid);
+      }
       if (isOverloaded()) {
         const overload = new StorageError('DatabaseTimeout');
         return isS3 ? refuseS3(request, response, overload) : refuse(response, overload);
