@@ -3,6 +3,7 @@ import type { ObjectStore } from '../providers/providers.ts';
 import { accountText, unaccounted, unaccountedText, type Account } from '../transfer/account.ts';
 import type { CopyOptions } from '../transfer/copy.ts';
 import { copyUntil, type CaughtUp } from '../transfer/copy-until.ts';
+import { unheldText, untoldText } from '../transfer/lost-metadata.ts';
 import { withManifest, type WrittenManifest } from '../transfer/manifest.ts';
 import { verifyObjects, type VerifyFinding, type VerifyOptions, type VerifyResult } from '../transfer/verify.ts';
 import { EXIT } from './exit-codes.ts';
@@ -60,7 +61,7 @@ function refuseFlags(flags: CommandFlags): void {
 async function copyAndProve(session: TransferSession): Promise<number> {
   const { flags, findings, view } = session;
   const start = performance.now();
-  const told: Told = { failed: new Map(), gone: new Set() };
+  const told: Told = { failed: new Map(), gone: new Set(), lost: new Map() };
   const refuses = await refusalsOf(session);
   const copied = await copyUntil({ ...tellingOptions(session, told), refuses }, lagBound(session), (seconds, pending) =>
     view.say(
@@ -70,6 +71,10 @@ async function copyAndProve(session: TransferSession): Promise<number> {
   view.say(
     `copied ${copied.copied.toLocaleString('en')} objects (${sizeText(copied.bytes)}), ${copied.present.toLocaleString('en')} were there already`,
   );
+  for (const [key, reason] of told.lost) {
+    await findings.add({ kind: 'metadata', key, reason });
+    told.failed.set(key, (told.failed.get(key) ?? 0) + 1);
+  }
   const proof = flags['no-verify'] === true ? null : await prove(session, copied, told, refuses);
   const account = proof?.account ?? (await accountUnproven(session, copied, told));
   const outcome = outcomeOf(session, { copied, proof, account });
@@ -138,6 +143,8 @@ interface Told {
   readonly failed: Map<string, number>;
   /** Told as findings only in the end: what is uploaded again meanwhile is judged by the proof. */
   readonly gone: Set<string>;
+  /** Copied without custom values that the source has and does not tell; why, as the last pass that copied it had it. */
+  readonly lost: Map<string, string>;
 }
 
 function tellingOptions(session: TransferSession, told: Told): CopyOptions {
@@ -145,12 +152,23 @@ function tellingOptions(session: TransferSession, told: Told): CopyOptions {
   return {
     ...options,
     onFailed(failure) {
+      told.lost.delete(failure.key);
       told.failed.set(failure.key, (told.failed.get(failure.key) ?? 0) + 1);
       return options.onFailed?.(failure);
     },
-    onGone: (key) => void told.gone.add(key),
-    // Uploaded again, and a later pass brought it.
-    onCopied: ({ key }) => void told.gone.delete(key),
+    onGone(key) {
+      told.lost.delete(key);
+      told.gone.add(key);
+    },
+    onCopied({ key, untoldMeta, unheld }) {
+      // Uploaded again, and a later pass brought it.
+      told.gone.delete(key);
+      const reason = untoldText(options.from.label, untoldMeta);
+      if (reason === null) told.lost.delete(key);
+      else told.lost.set(key, reason);
+      if (unheld === undefined) return undefined;
+      return session.findings.add({ kind: 'unheld', key, reason: unheldText(options.to.label, unheld) });
+    },
   };
 }
 
@@ -258,10 +276,10 @@ async function isLate(source: ObjectStore, { key }: VerifyFinding, since: number
 /** Without a proof, what arrived stands for what is proven: by the copy's own word. */
 async function accountUnproven({ findings }: TransferSession, copied: CaughtUp, told: Told): Promise<Account> {
   for (const key of told.gone) await findings.add({ kind: 'gone', key });
-  const { arrived: proven } = copied;
+  const { failed, metadata, gone } = findings.counts;
   // Gone in an earlier pass: the last one did not list it any more.
   const listed = copied.listed + told.gone.size - copied.gone;
-  return { listed, proven, failed: findings.counts.failed, gone: findings.counts.gone, late: 0 };
+  return { listed, proven: copied.arrived - metadata, failed: failed + metadata, gone, late: 0 };
 }
 
 /** So many deletes are believed in any case, and else this share of all: more are a loss of the source's, or of the right to list. */

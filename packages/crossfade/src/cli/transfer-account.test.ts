@@ -100,6 +100,36 @@ describe('a copy accounts for every listed object', () => {
     expect(await lines('m.jsonl')).toContainEqual({ key: 'b', gone: true });
   });
 
+  it.each([[[]], [['--no-verify']]])(
+    'one whose custom values the source does not tell is a finding, whatever its bytes (%j)',
+    async (more) => {
+      place('a');
+      s3.place('media/b', 'bytes of b', undefined, { 'x-amz-missing-meta': '2' });
+      const args = ['copy', 's3://media', './out', '--json', ...more];
+      const { code, out, err } = await crossfade(...args);
+      expect(code, err).toBe(1);
+      const reason = expect.stringMatching(/^2 custom values are lost: s3:media has them/);
+      expect(JSON.parse(out)).toMatchObject({
+        outcome: 'failed',
+        listed: 2,
+        proven: more.length === 0 ? 1 : null,
+        failed: 1,
+        counts: { metadata: 1, failed: 0 },
+        findings: { metadata: [{ key: 'b', reason }] },
+      });
+      const deep = await crossfade('verify', 's3://media', './out', '--deep', '--repair', '--json');
+      expect([deep.code, JSON.parse(deep.out)]).toEqual([
+        1,
+        expect.objectContaining({
+          listed: 2,
+          proven: 1,
+          failed: 1,
+          repaired: expect.objectContaining({ verified: 0 }),
+        }),
+      ]);
+    },
+  );
+
   it('all that are listed being gone proves nothing, with and without --no-verify', async () => {
     for (const more of [[], ['--no-verify']]) {
       place('a', 'b');

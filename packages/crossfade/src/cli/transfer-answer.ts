@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<FindingKind, string>> = {
   missing: 'missing in the target',
   different: 'different',
   metadata: 'described otherwise: the same bytes under other headers',
+  unheld: 'proven, but for headers that the target cannot hold',
   failed: 'failed: could not be copied or compared',
   skipped: 'skipped: no objects',
   extra: 'extra: in the target only',
@@ -17,7 +18,7 @@ const TITLES: Readonly<Record<FindingKind, string>> = {
   gone: 'gone: deleted in the source after they were listed',
 };
 /** What is told and is no failure. */
-const HARMLESS: ReadonlySet<FindingKind> = new Set(['late', 'gone']);
+const HARMLESS: ReadonlySet<FindingKind> = new Set(['late', 'gone', 'unheld']);
 
 export function findingText({ key, reason, expected, measured }: Finding): string {
   const compared = expected === undefined ? '' : `: expected ${expected}, found ${measured ?? 'nothing'}`;

@@ -9,6 +9,7 @@ import { startTemporaryProject, type TemporaryProject } from '../../../local-clo
 import { smallConfig } from '../engine/fixtures/small-config.ts';
 import { createObjectStore } from '../providers/s3/object-store.ts';
 import type { RolloutConfig } from '../rollout/config.ts';
+import { createFolderStore } from '../transfer/folder-store.ts';
 import { metaOf } from '../providers/object-meta.ts';
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url));
@@ -199,6 +200,22 @@ describe('copy and verify, between a bucket and a folder', () => {
     const good = await crossfade(['verify', 's3://media/repair', './media', '--deep', '--json']);
     expect(good.code, good.err).toBe(0);
     expect(JSON.parse(good.out)).toMatchObject({ outcome: 'done', verified: 3, deep: true });
+  });
+
+  it('headers that the target cannot hold are named for each object, and are no failure', async () => {
+    const path = join(folder, 'media');
+    await mkdir(path);
+    const media = createFolderStore({ path, label: './media' });
+    for (const [key, contentDisposition] of Object.entries({ 'a.wav': null, 'b.wav': 'attachment; filename="b"' }))
+      await media.put(key, Buffer.from(key), key.length, { ...META, contentDisposition });
+    const unheld = [{ key: 'b.wav', reason: 's3:media/unheld/ does not hold content-disposition' }];
+    const { code, out, err } = await crossfade(['copy', './media', 's3://media/unheld', '--json']);
+    expect(code, err).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ outcome: 'done', proven: 2, failed: 0, findings: { unheld } });
+    expect(err).toContain('1 proven, but for headers that the target cannot hold');
+    const deep = await crossfade(['verify', './media', 's3://media/unheld', '--deep', '--json']);
+    expect(deep.code, deep.err).toBe(0);
+    expect(JSON.parse(deep.out)).toMatchObject({ outcome: 'done', proven: 2, failed: 0, findings: { unheld } });
   });
 
   it('a key that the target cannot hold is told, and the others go on', async () => {

@@ -2,7 +2,9 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { ObjectStore } from '../providers/providers.ts';
 import { accountText, unaccounted, unaccountedText, type Account } from '../transfer/account.ts';
+import type { CopyOptions } from '../transfer/copy.ts';
 import { openFindings, type Finding, type FindingKind, type Findings } from '../transfer/findings.ts';
+import { unheldText } from '../transfer/lost-metadata.ts';
 import { openManifestSource, type ManifestSource } from '../transfer/manifest-file.ts';
 import { withManifest, type WrittenManifest } from '../transfer/manifest.ts';
 import { repairObjects, type Repaired } from '../transfer/repair.ts';
@@ -131,7 +133,15 @@ async function repair(session: TransferSession, verify: VerifyOptions): Promise<
   const left = openFindings(`${findings.file ?? resolve('.crossfade/transfer/verify')}.after-repair`);
   const onFinding = (finding: VerifyFinding): Promise<void> => left.add(finding);
   const { refuses } = verify;
-  const copy = { ...copyOptions(session), ...(refuses === undefined ? {} : { refuses }) };
+  const copy: CopyOptions = {
+    ...copyOptions(session),
+    ...(refuses === undefined ? {} : { refuses }),
+    onCopied({ key, unheld }) {
+      // A deep verification tells it again by itself.
+      if (unheld === undefined || verify.deep === true) return undefined;
+      return left.add({ kind: 'unheld', key, reason: unheldText(verify.to.label, unheld) });
+    },
+  };
   const repaired = await repairObjects(wrongIn(findings), { copy, verify: { ...verify, onFinding } });
   return { ...repaired, left };
 }

@@ -6,7 +6,7 @@ import { takesParts, type CopySource } from '../providers/store-abilities.ts';
 import { md5Named } from './checksum-rules.ts';
 import { compareObject } from './compare-object.ts';
 import { copyInParts, partSizeOf } from './copy-parts.ts';
-import { completeMeta, demandReadable, untoldOf, type CopiedObject, type CopyTools } from './copy-tools.ts';
+import { completeMeta, demandReadable, lostOf, type CopiedObject, type CopyTools } from './copy-tools.ts';
 import { keptMeta } from './kept-meta.ts';
 import { discard, readBody, readInto } from './object-body.ts';
 import { demandSameAgain, demandStored } from './untrue-etags.ts';
@@ -125,7 +125,7 @@ async function copyThrough(
       if (hash('md5', buffer) === told) throw error;
       return null;
     });
-    if (stored?.etag === told) return { key, size, etag: told, md5: told, sha256, ...untoldOf(complete) };
+    if (stored?.etag === told) return { key, size, etag: told, md5: told, sha256, ...lostOf(to, complete) };
     const md5 = hash('md5', buffer);
     await demandSameAgain(from, listed, { md5, sha256 }, signal);
     if (stored !== null) return proven(stored.etag, md5);
@@ -135,7 +135,7 @@ async function copyThrough(
 
   async function proven(etag: string, md5: string): Promise<CopiedObject> {
     await demandStored(to, { key, etag }, { md5, sha256 }, signal);
-    return { key, size, etag, md5, sha256, ...untoldOf(complete) };
+    return { key, size, etag, md5, sha256, ...lostOf(to, complete) };
   }
 }
 
@@ -171,7 +171,7 @@ async function copyStreamed(
     const meta = await completeMeta(from, source, source.meta);
     const { etag } = await to.put(key, stream, source.size, keptMeta(meta, listed));
     await demandStored(to, { key, etag }, { md5, sha256: bytes256 }, signal);
-    return { key, size: source.size, etag, md5, sha256: bytes256, ...untoldOf(meta) };
+    return { key, size: source.size, etag, md5, sha256: bytes256, ...lostOf(to, meta) };
   } catch (error) {
     // A target that refuses may not have read a byte: the source's connection must not wait for it.
     discard(stream);

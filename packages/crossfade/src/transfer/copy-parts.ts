@@ -5,7 +5,7 @@ import type { PartUploads, UnfinishedUpload, UploadId } from '../providers/store
 import { compositeEtagOf } from '../providers/s3/parts.ts';
 import { md5Named, partsNamed } from './checksum-rules.ts';
 import { candidatePartSizes, isPlainMd5, partsOf } from './composite-etag.ts';
-import { untoldOf, type CopiedObject, type CopyTools } from './copy-tools.ts';
+import { lostOf, type CopiedObject, type CopyTools } from './copy-tools.ts';
 import { keptMeta } from './kept-meta.ts';
 import { ObjectChanged, readInto } from './object-body.ts';
 import { demandSameAgain, demandStoredParts } from './untrue-etags.ts';
@@ -56,7 +56,7 @@ export async function copyInParts(
     const { etag } = await to.publishUpload(upload, size, etags);
     if (etags.some((name, at) => isPlainMd5(name) && name !== md5s[at]))
       await demandStoredParts(to, key, partSize, compositeEtagOf(md5s), signal);
-    return { key, size, etag, md5, sha256: null, ...untoldOf(source.meta) };
+    return { key, size, etag, md5, sha256: null, ...lostOf(to, source.meta) };
   } catch (error) {
     // What passes, or what an operator stops, is gone on with later. All else is worth nothing.
     if (!signal.aborted && !isRetryable(error)) await to.deleteUpload(upload);

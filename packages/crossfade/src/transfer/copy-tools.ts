@@ -2,6 +2,7 @@ import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers
 import { ObjectChanged } from '../providers/store-abilities.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import type { Buffers } from './buffers.ts';
+import { unheldIn } from './lost-metadata.ts';
 import type { Throttle } from './throttle.ts';
 
 export interface CopiedObject {
@@ -15,6 +16,8 @@ export interface CopiedObject {
   readonly sha256: string | null;
   /** Custom metadata that the source has and could not tell, so that the copy lacks it: as `ObjectMeta.untold`. */
   readonly untoldMeta?: number | null;
+  /** Headers of the original, by their names in HTTP, that the target takes and does not keep. */
+  readonly unheld?: readonly string[];
 }
 
 /** What all objects of one copy share. */
@@ -41,8 +44,12 @@ export async function completeMeta(
 }
 
 /** What a copy is to say of metadata that did not come along. */
-export function untoldOf({ untold }: ObjectMeta): Pick<CopiedObject, 'untoldMeta'> {
-  return untold === undefined ? {} : { untoldMeta: untold };
+export function lostOf(to: ObjectStore, meta: ObjectMeta): Pick<CopiedObject, 'untoldMeta' | 'unheld'> {
+  const unheld = unheldIn(to, meta);
+  return {
+    ...(meta.untold === undefined ? {} : { untoldMeta: meta.untold }),
+    ...(unheld.length === 0 ? {} : { unheld }),
+  };
 }
 
 /** @throws TypeError, as for any request that cannot be written: there is no use in another attempt */

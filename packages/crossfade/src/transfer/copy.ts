@@ -127,9 +127,11 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
     await tellFailed({ key, reason });
   }
 
-  async function copy(object: ObjectHead): Promise<void> {
+  async function copy(object: ObjectHead, settled: Settled): Promise<void> {
     const outcome = await copyWithRetries(tools, object, progress.moved);
     stop.succeeded(object.key);
+    // What has failed counts as nothing else.
+    if (settled === 'describe' && outcome !== null) await demandSameMeta(options, object.key);
     if (outcome === null) {
       gone++;
       await options.onGone?.(object.key);
@@ -158,8 +160,7 @@ export async function copyObjects(options: CopyOptions): Promise<CopyResult> {
       const need = await settle(options, pair.from, pair.to);
       if (need === 'present') present++;
       else if (need === 'keep-newer') keptNewer.push(key);
-      else await copy(pair.from).finally(progress.finished);
-      if (need === 'describe') await demandSameMeta(options, key);
+      else await copy(pair.from, need).finally(progress.finished);
     } catch (error) {
       if (!(error instanceof ObjectFailed)) throw error;
       await fail(key, errorText(error.cause));

@@ -7,14 +7,15 @@ import type { UnprovenObject } from './manifest.ts';
 
 /**
  * `missing`: in the source only; `extra`: in the target only; `different`: not the same bytes; `metadata`: the same
- * bytes under other headers; `failed`: could not be
- * copied or compared; `skipped`: lies in a folder and is no object; `late`: changed in the source since the last pass
+ * bytes under other headers, or without custom values that the source does not tell; `unheld`: proven, and without
+ * headers that the target cannot hold; `failed`: could not be copied or compared; `skipped`: lies in a folder and is no object; `late`: changed in the source since the last pass
  * began; `gone`: deleted in the source after it was listed.
  */
 export const FINDING_KINDS = [
   'missing',
   'different',
   'metadata',
+  'unheld',
   'failed',
   'skipped',
   'extra',
@@ -32,9 +33,9 @@ const finding = v.object({
 });
 export type Finding = v.InferOutput<typeof finding>;
 
-/** What a manifest says of an object that has such a finding; `null` for one that the source did not list. */
+/** What a manifest says of an object that has such a finding; `null` for one that the source did not list, or that is proven. */
 export function unprovenBy({ kind, key, reason }: Finding): UnprovenObject | null {
-  if (kind === 'extra' || kind === 'skipped') return null;
+  if (kind === 'extra' || kind === 'skipped' || kind === 'unheld') return null;
   if (kind === 'gone') return { key, gone: true };
   return kind === 'late' ? { key, late: true } : { key, failed: reason ?? kind };
 }
@@ -61,6 +62,7 @@ export function openFindings(path: string): Findings {
     missing: 0,
     different: 0,
     metadata: 0,
+    unheld: 0,
     failed: 0,
     skipped: 0,
     extra: 0,

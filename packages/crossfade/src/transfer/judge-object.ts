@@ -2,8 +2,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { backOffMs } from '../providers/retry.ts';
 import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers.ts';
 import { compareObject, type Comparison } from './compare-object.ts';
+import type { CopyFailure } from './copy.ts';
 import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS } from '../providers/object-meta.ts';
 import { listedEntry, ListedNotThere } from './listed-entry.ts';
+import { unheldIn, untoldText } from './lost-metadata.ts';
 import { metaDifferences } from './metadata-differences.ts';
 import type { Mismatch, VerifyOptions } from './verify.ts';
 
@@ -13,12 +15,15 @@ const LOOKS = 3;
 export type Judged =
   | { readonly is: 'gone' }
   | { readonly is: 'missing'; readonly source: ObjectHead }
-  | { readonly is: 'different' | 'metadata'; readonly source: ObjectHead; readonly mismatch: Mismatch }
+  | { readonly is: 'different'; readonly source: ObjectHead; readonly mismatch: Mismatch }
+  | { readonly is: 'metadata'; readonly source: ObjectHead; readonly mismatch: Mismatch | CopyFailure }
   | {
       readonly is: 'equal';
       readonly source: ObjectHead;
       readonly target: ObjectHead;
       readonly found: Comparison & { readonly equal: true };
+      /** Headers of the source that the target cannot hold, as far as both were asked. */
+      readonly unheld?: readonly string[];
     };
 
 /**
@@ -63,7 +68,13 @@ async function described(
   const [one, other] = await Promise.all([from.head(source.key), to.head(source.key)]);
   if (one === null || other === null) return equal;
   const names = metaDifferences({ from, to }, one, other);
-  if (names.length === 0) return equal;
+  // As many that neither tells are the same ones, which the store has copied by itself.
+  const untold = one.meta.untold === other.meta.untold ? null : untoldText(from.label, one.meta.untold);
+  if (untold !== null) {
+    const reason = [...names, untold].join(', ');
+    return { is: 'metadata', source, mismatch: { key: source.key, reason } };
+  }
+  if (names.length === 0) return { ...equal, unheld: unheldIn(to, one.meta) };
   const [expected, measured] = [one, other].map(({ meta }) => names.map((name) => textOf(meta, name)).join(', '));
   const mismatch = { key: source.key, reason: names.join(', '), expected: expected ?? '', measured: measured ?? '' };
   return { is: 'metadata', source, mismatch };

@@ -69,7 +69,10 @@ describe('metadata that changed in the source under the same bytes', () => {
     to.put = (key, body, size, meta, md5) => put(key, body, size, { ...meta, contentLanguage: null }, md5);
     from.place('a', 'bytes of a', { meta: { ...FULL, contentLanguage: 'de' } });
     expect(await copy(from, to)).toMatchObject({
+      listed: 2,
       present: 1,
+      copied: 0,
+      failures: 1,
       failed: [{ key: 'a', reason: 'r2 has the bytes, and does not keep content-language' }],
     });
     // A store that is known not to hold it owes nothing.

@@ -3,6 +3,7 @@ import type { Account } from './account.ts';
 import { copyObjects, type CopyOptions } from './copy.ts';
 import { compareKeys } from './key-range.ts';
 import { listedEntry } from './listed-entry.ts';
+import { untoldText } from './lost-metadata.ts';
 import { verifyObjects, type VerifyFinding, type VerifyOptions } from './verify.ts';
 
 /** Keys that are taken up together. */
@@ -30,17 +31,30 @@ export async function repairObjects(keys: AsyncIterable<string>, { copy, verify 
   for await (const batch of inBatches(keys)) {
     const left = new Set(batch);
     const reasons = new Map<string, string>();
+    /** Custom values that the source did not tell, though it has them. */
+    const lost = new Map<string, string>();
+    const onCopied: CopyOptions['onCopied'] = (object) => {
+      const reason = untoldText(copy.from.label, object.untoldMeta);
+      if (reason !== null) lost.set(object.key, reason);
+      return copy.onCopied?.(object);
+    };
     const onFailed: CopyOptions['onFailed'] = ({ key, reason }) => void reasons.set(key, reason);
     const from = onlyListed(copy.from, batch);
-    copied += (await copyObjects({ ...copy, from, to: listingNothing(copy.to), onFailed })).copied;
+    copied += (await copyObjects({ ...copy, from, to: listingNothing(copy.to), onCopied, onFailed })).copied;
     const onVerified: VerifyOptions['onVerified'] = (object) => {
       left.delete(object.key);
+      const reason = lost.get(object.key);
+      if (reason !== undefined) {
+        failed++;
+        return tell({ kind: 'metadata', key: object.key, reason });
+      }
       proven++;
       return verify.onVerified?.(object);
     };
     const onFinding = (finding: VerifyFinding): Promise<void> | void => {
       const { kind, key } = finding;
       if (kind === 'extra') return;
+      if (kind === 'unheld') return tell(finding);
       left.delete(key);
       if (kind === 'gone') gone++;
       else failed++;

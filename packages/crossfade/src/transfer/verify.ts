@@ -8,6 +8,7 @@ import { eachAtOnce } from './each-at-once.ts';
 import { judgeObject, type Judged } from './judge-object.ts';
 import type { KeyRange } from './key-range.ts';
 import { listObjects, listPairs } from './list-in-ranges.ts';
+import { unheldText } from './lost-metadata.ts';
 import type { KeyPair } from './merge-listings.ts';
 import type { Concurrency } from './pace.ts';
 import { createProgress, type TransferProgress } from './progress.ts';
@@ -35,6 +36,10 @@ export type VerifyFinding =
   | { readonly kind: 'missing' | 'extra' | 'gone'; readonly key: string }
   /** Could not be compared: the reason is a store's own, or why the target cannot hold such a key. */
   | ({ readonly kind: 'failed' } & CopyFailure)
+  /** Proven, and without headers that the target cannot hold: the reason names them. Told by a deep look only. */
+  | ({ readonly kind: 'unheld' } & CopyFailure)
+  /** Without values where it is the source that does not tell them. */
+  | ({ readonly kind: 'metadata' } & CopyFailure)
   | ({ readonly kind: 'different' | 'metadata' } & Mismatch);
 
 export interface VerifyOptions {
@@ -52,7 +57,7 @@ export interface VerifyOptions {
   readonly onVerified?: (object: VerifiedObject) => Promise<void> | void;
   /** Why the target cannot hold such a key; `null` when it can. What it cannot hold has failed without a call. */
   readonly refuses?: (key: string) => string | null;
-  /** Told of each object that is not proven. With it the result's lists stay empty, however many there are. */
+  /** Told of each object that is not proven, or not all of it (`unheld`). With it the result's lists stay empty, however many there are. */
   readonly onFinding?: (finding: VerifyFinding) => Promise<void> | void;
   readonly signal: AbortSignal;
 }
@@ -146,9 +151,14 @@ export async function verifyObjects(options: VerifyOptions): Promise<VerifyResul
       await fail(source, { kind: 'failed', key, reason: errorText(error) });
       return stop.failed(key, error);
     }
-    if (judged.is === 'equal') return prove(judged.source, judged.target, judged.found);
+    if (judged.is === 'equal') {
+      const { unheld = [] } = judged;
+      if (unheld.length > 0) await tell({ kind: 'unheld', key, reason: unheldText(options.to.label, unheld) });
+      return prove(judged.source, judged.target, judged.found);
+    }
     if (judged.is === 'missing') return fail(judged.source, { kind: 'missing', key });
-    if (judged.is !== 'gone') return fail(judged.source, { kind: judged.is, ...judged.mismatch });
+    if (judged.is === 'metadata') return fail(judged.source, { kind: judged.is, ...judged.mismatch });
+    if (judged.is === 'different') return fail(judged.source, { kind: judged.is, ...judged.mismatch });
     gone++;
     await tell({ kind: 'gone', key });
   }
@@ -172,6 +182,7 @@ function collectFindings(): { add(finding: VerifyFinding): void; lists(): Lists 
   const keys = { missing: new Array<string>(), gone: new Array<string>(), extra: new Array<string>() };
   return {
     add({ kind, ...finding }) {
+      if (kind === 'unheld') return;
       if ('measured' in finding) mismatched.push(finding);
       else if ('reason' in finding) failed.push(finding);
       else if (kind === 'missing' || kind === 'gone' || kind === 'extra') keys[kind].push(finding.key);
