@@ -212,6 +212,15 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'InvalidKey',
 ]);
 
+/** Codes by which a store will not give one object: an archived one says nothing about its neighbour (S3 API). */
+const WITHHELD: ReadonlySet<string> = new Set(['InvalidObjectState', 'MethodNotAllowed', 'NoSuchKey']);
+
+/** Whether a store's answer speaks of the one object, so that the next may fare better. */
+export function isOfTheObject(error: unknown): boolean {
+  if (isRefusedForGood(error)) return true;
+  return error instanceof ProviderError && error.code !== null && WITHHELD.has(error.code);
+}
+
 /** Whether a store refuses an object's size, type, key or metadata: the same object will be refused again. */
 export function isRefusedForGood(error: unknown): boolean {
   if (!(error instanceof ProviderError)) return false;

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isThrottled, ProviderError } from '../providers/provider-error.ts';
+import { isRefusedForGood, isThrottled, ProviderError } from '../providers/provider-error.ts';
 import { backOffMs } from '../providers/retry.ts';
 import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead, ObjectStore } from '../providers/providers.ts';
@@ -305,8 +305,8 @@ async function copyWithRetries(
     const isAway = cause === null || cause instanceof ObjectChanged;
     const now = isAway ? await lookAgain(from, current.key, cause === null) : current;
     if (now === null) return null;
-    // A request that cannot be written cannot be at the next attempt either.
-    const inAnyCase = reasonToStop(cause) !== null || cause instanceof TypeError;
+    // What cannot be written as a request, or is refused for what it is, will be no other at the next attempt.
+    const inAnyCase = reasonToStop(cause) !== null || cause instanceof TypeError || isRefusedForGood(cause);
     if (inAnyCase || attempt >= (throttled ? THROTTLED_ATTEMPTS : ATTEMPTS))
       throw new ObjectFailed(listed.key, { cause: cause ?? new ListedNotThere(from.label) });
     current = now;

@@ -1,4 +1,4 @@
-import { ProviderError } from '../providers/provider-error.ts';
+import { isOfTheObject, ProviderError } from '../providers/provider-error.ts';
 import type { ObjectStore } from '../providers/providers.ts';
 import { ObjectChanged } from '../providers/store-abilities.ts';
 import { EgressSpent } from './egress.ts';
@@ -17,17 +17,6 @@ const CREDENTIALS = new Set([
 const FULL = new Set(['QuotaExceeded', 'StorageFull', 'InsufficientStorage', 'XMinioStorageFull']);
 /** Errors of the system after which no other file can be written either. EACCES is one file's, or one folder's. */
 const DISK: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-/** Codes of S3 and of Supabase Storage that speak of the one object: an archived one says nothing about its neighbour. */
-const OF_THE_OBJECT = new Set([
-  'EntityTooLarge',
-  'InvalidKey',
-  'InvalidMimeType',
-  'InvalidObjectState',
-  'KeyTooLongError',
-  'MetadataTooLarge',
-  'MethodNotAllowed',
-  'NoSuchKey',
-]);
 /** Failures one after the other, with no success between them, that are taken for a failure of all. */
 const MOST_IN_A_ROW = 100;
 /** A store may have no room for one large object and still have it for others: so many in a row are needed. */
@@ -69,10 +58,11 @@ export function reasonToStop(error: unknown): string | null {
   }
 }
 
-function isOfTheObject(error: unknown): boolean {
-  // A request that cannot be written (TypeError) holds a header that no request can.
-  if (error instanceof ListedNotThere || error instanceof ObjectChanged || error instanceof TypeError) return true;
-  return error instanceof ProviderError && error.code !== null && OF_THE_OBJECT.has(error.code);
+/** What only this object is to blame for, by what a store says or by what it is. */
+function isItsOwn(error: unknown): boolean {
+  if (error instanceof ListedNotThere || error instanceof ObjectChanged) return true;
+  // A request that cannot be written holds a header that no request can: TypeError is also what UnsendableHeader is.
+  return error instanceof TypeError || isOfTheObject(error);
 }
 
 export interface EarlyStop {
@@ -124,7 +114,7 @@ export function createEarlyStop(stores: { readonly from: ObjectStore; readonly t
     if (reason === 'disk' || reason === 'egress') return reasonToStop(error);
     if (reason === 'credential' || reason === 'bucket') return (await areRefused()) ? reasonToStop(error) : null;
     if (reason === 'full' && ++fullInARow >= FULL_IN_A_ROW) return reasonToStop(error);
-    if (isOfTheObject(error)) return null;
+    if (isItsOwn(error)) return null;
     const failures = ++inARow;
     if (failures < MOST_IN_A_ROW) return null;
     if (!(await othersCanBeRead(error))) return `${failures} objects failed in a row`;

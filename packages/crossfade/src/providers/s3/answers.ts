@@ -154,8 +154,8 @@ function untold(headers: Headers): Pick<ObjectMeta, 'untold'> {
   return told === 0 ? {} : { untold: Number.isSafeInteger(told) ? told : null };
 }
 
-/** A value that no request can carry: the object cannot be written as it is, whoever tries. */
-export class UnsendableHeader extends Error {
+/** A value that no request can carry: the object cannot be written as it is, whoever tries, and however often. */
+export class UnsendableHeader extends TypeError {
   override readonly name = 'UnsendableHeader';
 }
 
