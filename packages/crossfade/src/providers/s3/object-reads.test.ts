@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startS3Server, type S3Server } from '../../transfer/fixtures/s3-server.ts';
+import type { ObjectStore } from '../providers.ts';
 import { ObjectChanged } from '../store-abilities.ts';
 
 const TEXT = 'a song of so many bytes';
@@ -21,6 +22,31 @@ function answers(status: number, headers: Record<string, string | number>, body:
 }
 const read = (bytes: number, offset = 0, size = TEXT.length) =>
   s3.store('old').read('song', Buffer.alloc(bytes), { offset, size, etag: 'version-1' });
+
+async function firstOf(store: ObjectStore): Promise<string | null> {
+  for await (const { key } of store.list()) return key;
+  return null;
+}
+
+describe('a listing that cannot be read', () => {
+  it.each([
+    ['<html>A proxy says hello</html>', 'the answer is no whole listing'],
+    [
+      '<ListBucketResult><CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListBucketResult>',
+      'the listing has folders in the place of their objects',
+    ],
+    ['<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>', 'has more, and does not say where'],
+  ])('names the bucket and why: %s', async (body, reason) => {
+    s3.fault = (_call, _request, response) => {
+      response.writeHead(200).end(body);
+      return true;
+    };
+    const error: unknown = await firstOf(s3.store('old')).catch((one: unknown) => one);
+    expect(error).toMatchObject({ code: 'malformed', hint: expect.stringContaining('base URL') });
+    expect(String(error)).toMatch(/^ProviderError: s3:old: .*an answer of an unknown shape: /);
+    expect(String(error)).toContain(reason);
+  });
+});
 
 describe('an object that is opened', () => {
   it('gives the range that was asked for', async () => {

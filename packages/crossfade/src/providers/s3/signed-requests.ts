@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { openDispatcher } from '../http/dispatcher.ts';
 import { askWhole, TooLong, type WholeAnswer } from '../http/whole-answer.ts';
+import { errorText } from '../../rollout/error-text.ts';
 import { USER_AGENT } from '../user-agent.ts';
 import { isThrottled, malformed, ProviderError, unreachable } from '../provider-error.ts';
 import { parseRetryAfter } from '../retry.ts';
@@ -45,7 +46,7 @@ export interface SignedRequests {
   ): Promise<WholeAnswer>;
   /** The same with streams: its body must be read. Throws the sent body's own error when that broke. */
   send(method: Method, key: string, details?: RequestDetails): Promise<Dispatcher.ResponseData>;
-  /** Reads an XML answer; `parse` may throw, which is told as a malformed answer. */
+  /** Reads an XML answer; `parse` may throw, which is told as a malformed answer, with the reason. */
   readAnswer<Answer>(operation: string, answer: WholeAnswer, parse: (body: Buffer) => Answer): Answer;
   onThrottled(listener: ThrottleListener): () => void;
   close(): Promise<void>;
@@ -147,8 +148,12 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       }
       try {
         return parse(body);
-      } catch {
-        throw malformed({ provider: label, operation, secrets }, status);
+      } catch (error) {
+        throw malformed(
+          { provider: label, operation, secrets },
+          status,
+          `an answer of an unknown shape: ${errorText(error)}`,
+        );
       }
     },
     onThrottled(listener) {
