@@ -39,10 +39,16 @@ async function rest(serviceKey: string, bucket = 'media') {
   onTestFinished(() => store.close());
   return { store, server };
 }
-async function s3(bucket: string) {
+async function s3(bucket: string, sessionToken?: string) {
   const server = await start();
   const credential = { region: 'x', accessKeyId: 'key', secretAccessKey: 'secret', partSizeBytes: 1e7 };
-  const store = createSupabaseS3({ label: 's3', endpoint: `${server.url}/storage/v1/s3`, bucket, ...credential });
+  const store = createSupabaseS3({
+    label: 's3',
+    endpoint: `${server.url}/storage/v1/s3`,
+    bucket,
+    sessionToken,
+    ...credential,
+  });
   onTestFinished(() => store.close());
   return { store, server };
 }
@@ -100,6 +106,25 @@ describe('a listing over S3', () => {
     await expect(keysOf(store.list())).rejects.toMatchObject({ status: 404, code: 'NoSuchBucket' });
     // A GET of an object there says NoSuchKey, as of one that is deleted.
     expect(await store.bucketExists()).toBe(false);
+  });
+
+  // With a user's access token the policies decide, as over REST; access keys pass by all of them
+  // (https://supabase.com/docs/guides/storage/s3/authentication).
+  it.each(['authenticated', 'anon', 'reporter'])(
+    'is refused with the session token of a user of the role %s, before anything is asked',
+    async (role) => {
+      const token = jwt({ role, sub: 'u' });
+      const { store, server } = await s3('media', token);
+      const error: unknown = await keysOf(store.list()).catch((one: unknown) => one);
+      expect(error).toMatchObject({ code: 'PartialView', hint: expect.stringContaining('S3 access keys') });
+      expect(String(error)).toContain(`a session token of the role "${role}"`);
+      expect(String(error)).not.toContain(token);
+      expect(server.calls).toEqual([]);
+    },
+  );
+
+  it.each([SERVICE, 'opaque'])('is made with the session token %s, which names no such role', async (token) => {
+    expect(await keysOf((await s3('media', token)).store.list())).toEqual([]);
   });
 
   it('asks for the bucket once', async () => {

@@ -22,7 +22,12 @@ export function roleOfKey(key: string): string | null {
  * names no role is left to the server, which does not take it.
  * @throws ProviderError
  */
-export function demandServiceRole(label: string, operation: string, key: string): void {
+export function demandServiceRole(
+  label: string,
+  operation: string,
+  key: string,
+  kind: 'key' | 'session token' = 'key',
+): void {
   const role = roleOfKey(key);
   if (role === null || role === 'service_role') return;
   throw new ProviderError(label, operation, {
@@ -30,7 +35,7 @@ export function demandServiceRole(label: string, operation: string, key: string)
     reached: false,
     retryable: false,
     code: 'PartialView',
-    message: `a key of the role ${JSON.stringify(role)} sees only what the policies of the bucket show it, and a part of a bucket must not pass for all of it`,
+    message: `a ${kind} of the role ${JSON.stringify(role)} sees only what the policies of the bucket show it, and a part of a bucket must not pass for all of it`,
     hint: 'use the service_role key (or a secret key, sb_secret_…), or S3 access keys',
     secrets: [key],
   });

@@ -4,7 +4,7 @@ import type { ObjectMeta } from '../object-meta.ts';
 import { UNHELD_HEADERS } from './object-info.ts';
 import { refusedByStorage } from './storage-keys.ts';
 import { createStorageRest, type StorageRestOptions } from './storage-rest.ts';
-import { demandBucket, untilPassed } from './storage-view.ts';
+import { demandBucket, demandServiceRole, untilPassed } from './storage-view.ts';
 
 /** Whether this is the S3 endpoint of a Supabase project, hosted or not: `https://<project>/storage/v1/s3`. */
 export function isSupabaseS3(endpoint: string): boolean {
@@ -19,7 +19,7 @@ export function createSupabaseS3(
   options: ObjectStoreOptions,
   project: ProjectAddress | null = null,
 ): ReturnType<typeof createObjectStore> {
-  const { label, bucket } = options;
+  const { label, bucket, sessionToken } = options;
   const store = createObjectStore({
     ...options,
     // The present server says that it encodes a listing's keys; not every one has.
@@ -29,7 +29,12 @@ export function createSupabaseS3(
   });
   const rest =
     project === null ? null : createStorageRest({ label, bucket, url: project.url, serviceKey: project.serviceKey });
-  const demandWholeView = untilPassed(async () => demandBucket(label, bucket, await store.bucketExists()));
+  const demandWholeView = untilPassed(async () => {
+    // A user's access token: policies filter over S3 as they do over REST. Access keys pass by all of them
+    // (https://supabase.com/docs/guides/storage/s3/authentication).
+    if (sessionToken !== undefined) demandServiceRole(label, `list ${bucket}`, sessionToken, 'session token');
+    demandBucket(label, bucket, await store.bucketExists());
+  });
 
   return {
     ...store,
