@@ -10,7 +10,7 @@ import { createResumableUploads } from './resumable-uploads.ts';
 import { createRestApi } from './rest-api.ts';
 import { createS3Api } from './s3-api.ts';
 import { refuseS3 } from './s3-answer.ts';
-import { HOSTED, NOT_YET, type S3Rules } from './s3-rules.ts';
+import { HOSTED } from './s3-rules.ts';
 import type { StorageBackend } from './object-blobs.ts';
 import { refuse } from './storage-answer.ts';
 import { StorageError } from './storage-error.ts';
@@ -35,8 +35,6 @@ export interface SupabaseProjectOptions {
   readonly publicUrl: string;
   /** What Storage keeps its bytes in; by default S3, as hosted. */
   readonly backend?: StorageBackend;
-  /** Where its S3 is to be another's. */
-  readonly s3Rules?: Partial<S3Rules>;
   /** Asked at each request to Storage: whether its database has no connection left. */
   readonly isOverloaded?: () => boolean;
 }
@@ -74,8 +72,6 @@ export async function startSupabaseProject(options: SupabaseProjectOptions): Pro
   const storage = createStorageApi(files, tokens, projectLimit);
   const s3 = createS3Api(files, options.s3, undefined, {
     ...HOSTED,
-    ...NOT_YET,
-    ...options.s3Rules,
     backend,
     projectLimit,
   });

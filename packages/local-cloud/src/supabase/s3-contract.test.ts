@@ -21,7 +21,6 @@ import {
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StorageBackend } from './object-blobs.ts';
-import { HOSTED } from './s3-rules.ts';
 import { startTemporaryProject, type TemporaryProject } from './temporary-project.ts';
 
 const MIB = 1024 * 1024;
@@ -44,7 +43,7 @@ const at = (Key: string) => ({ Bucket: 'media', Key });
 let project: TemporaryProject;
 let s3: S3Client;
 beforeAll(async () => {
-  project = await startTemporaryProject('127.0.0.60', 'secret', { fileSizeLimit: LIMIT, s3Rules: HOSTED });
+  project = await startTemporaryProject('127.0.0.60', 'secret', { fileSizeLimit: LIMIT });
   s3 = clientOf(project);
 });
 afterAll(() => project.close());
@@ -249,7 +248,7 @@ describe.each<{ backend: StorageBackend; address: string }>([
   { backend: 'file-mtime', address: '127.0.0.62' },
 ])('with the backend $backend', ({ backend, address }) => {
   it("tells a part's ETag without quotes and compares it to the letter; the whole has an ETag of its own kind", async () => {
-    const files = await startTemporaryProject(address, 'secret', { backend, s3Rules: HOSTED });
+    const files = await startTemporaryProject(address, 'secret', { backend });
     const client = clientOf(files);
     const bytes = [Buffer.alloc(17 * MIB, 1), Buffer.from('end')] as const;
     const { UploadId, written, complete } = await upload(client, 'a', [

@@ -35,8 +35,6 @@ export const HOSTED: S3Rules = {
   rawCopySource: true,
   tellsPartSizes: false,
 };
-/** What the product's own S3 client does not live with yet. */
-export const NOT_YET: Partial<S3Rules> = { signsVerbatim: false, rawCopySource: false, tellsPartSizes: true };
 
 /** What a PUT's headers say of the object. */
 export function newObject(request: IncomingMessage): NewObject {

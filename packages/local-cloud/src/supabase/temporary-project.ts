@@ -23,9 +23,7 @@ export interface TemporaryProject extends SupabaseProject {
 export const TEMPORARY_JWT_SECRET = 'a secret of at least thirty-two bytes';
 
 /** What a test needs of its project beside the usual. */
-export type TemporaryOptions = Partial<
-  Pick<SupabaseProjectOptions, 'backend' | 'fileSizeLimit' | 'isOverloaded' | 's3Rules'>
->;
+export type TemporaryOptions = Partial<Pick<SupabaseProjectOptions, 'backend' | 'fileSizeLimit' | 'isOverloaded'>>;
 
 /** A Supabase project with a public bucket `media`, on a loopback address of its own, gone when it is closed: for tests. */
 export async function startTemporaryProject(
