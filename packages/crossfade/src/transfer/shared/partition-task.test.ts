@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { metaOf } from '../../providers/object-meta.ts';
 import { ProviderError } from '../../providers/provider-error.ts';
 import { brokenAfter, memoryStore, type MemoryStore } from '../fixtures/memory-store.ts';
 import type { VerifiedObject } from '../verify.ts';
@@ -46,6 +47,28 @@ describe('a partition', () => {
     expect(result).toMatchObject({ objects: 2, verified: 2, copied: 2, failed: 0 });
     expect([...stores.to.objects.keys()].toSorted()).toEqual(['b', 'c']);
     expect(manifest).toEqual(['b', 'c']);
+  });
+
+  it('names what the target cannot hold beside the others, in one round, and never writes it', async () => {
+    const stores = twoStores();
+    const puts: string[] = [];
+    const { put } = stores.to;
+    stores.to.put = (key, ...object) => (puts.push(key), put(key, ...object));
+    const refuses = (key: string): string | null => (key === 'b' ? 'one object with c' : null);
+    const { result, manifest, notes } = await copy(stores, { refuses });
+    expect(result).toMatchObject({ objects: 2, verified: 1, copied: 1, failed: 1, gone: 0 });
+    expect(result.failures).toEqual([{ key: 'b', reason: 'one object with c' }]);
+    expect([manifest, notes]).toEqual([['c'], [{ key: 'b', failed: 'one object with c' }]]);
+    expect(puts).toEqual(['c']);
+  });
+
+  it('names what has custom values that the source does not tell, and copies it once', async () => {
+    const stores = twoStores();
+    stores.from.place('b', 'bytes of b', { meta: metaOf({ untold: 3 }) });
+    const { result, manifest, notes } = await copy(stores);
+    expect(result).toMatchObject({ objects: 2, verified: 1, copied: 2, failed: 1 });
+    expect(result.failures).toEqual([{ key: 'b', reason: expect.stringContaining('3 custom values are lost') }]);
+    expect([manifest, notes]).toEqual([['c'], [{ key: 'b', failed: expect.stringContaining('3 custom values') }]]);
   });
 
   it('taken over, copies only what is missing', async () => {

@@ -7,6 +7,7 @@ import { copyOne } from '../copy-one.ts';
 import { copyObjects, type CopyFailure } from '../copy.ts';
 import { eachAtOnce } from '../each-at-once.ts';
 import type { KeyRange } from '../key-range.ts';
+import { untoldText } from '../lost-metadata.ts';
 import type { UnprovenObject } from '../manifest.ts';
 import { TransferStopped } from '../stop-early.ts';
 import { verifyObjects, type VerifiedObject, type VerifyResult } from '../verify.ts';
@@ -26,6 +27,8 @@ export interface PartitionTask {
   readonly concurrency: Concurrency;
   readonly deep: boolean;
   readonly filter: ((key: string) => boolean) | undefined;
+  /** Why the target cannot hold a key of the source beside the others; `null` when it can. All can when absent. */
+  readonly refuses?: (key: string) => string | null;
   /** Told of objects and bytes that arrived; fewer than none where an attempt was in vain. */
   readonly onMoved: (objects: number, bytes: number) => void;
   /** Opens a new part of the manifest: that of an earlier round counts no more. */
@@ -44,7 +47,7 @@ export interface PartitionTask {
  */
 export async function copyPartition(task: PartitionTask): Promise<PartitionResult> {
   const { signal } = task;
-  const told: Told = { reasons: new Map(), gone: new Set() };
+  const told: Told = { reasons: new Map(), gone: new Set(), lost: new Map() };
   let [copied, copiedBytes] = [0, 0];
   let inVain = 0;
   let arrived = performance.now();
@@ -56,8 +59,9 @@ export async function copyPartition(task: PartitionTask): Promise<PartitionResul
       copiedBytes += copy.bytes;
       if (copy.failures === 0) {
         const proof = await proveRange(task, told);
-        if (proof.failed === 0) return { ...proof, copied, copiedBytes };
-        const repaired = await repair(task, proof.failures);
+        const broken = proof.failures.filter(({ key }) => !isHopeless(task, told, key));
+        if (broken.length === 0) return { ...proof, copied, copiedBytes };
+        const repaired = await repair(task, broken);
         copied += repaired.copied;
         copiedBytes += repaired.bytes;
         told.reasons = new Map(repaired.failed.map(({ key, reason }) => [key, reason]));
@@ -84,6 +88,12 @@ interface Told {
   reasons: Map<string, string>;
   /** In no listing any more, unless a later one has it again. */
   readonly gone: Set<string>;
+  /** Copied without custom values that the source does not tell: to copy it again would bring no more. */
+  readonly lost: Map<string, string>;
+}
+
+function isHopeless({ refuses }: PartitionTask, { lost }: Told, key: string | null): boolean {
+  return key !== null && (lost.has(key) || (refuses?.(key) ?? null) !== null);
 }
 
 /** A copy that ended before its end still owes an account of each object, where the range can be listed. */
@@ -125,8 +135,16 @@ function ranged({ from, to, range, filter, concurrency, signal }: PartitionTask)
 function copyRange(task: PartitionTask, told: Told) {
   let seen = { objects: 0, bytes: 0 };
   told.reasons = new Map();
+  const { refuses, filter = () => true } = task;
   return copyObjects({
     ...ranged(task),
+    // What the target cannot hold is named by the verification, and is no reason for another round.
+    ...(refuses === undefined ? {} : { filter: (key) => filter(key) && refuses(key) === null }),
+    onCopied({ key, untoldMeta }) {
+      const reason = untoldText(task.from.label, untoldMeta);
+      if (reason === null) told.lost.delete(key);
+      else told.lost.set(key, reason);
+    },
     onFailed: ({ key, reason }) => void told.reasons.set(key, reason),
     onGone: (key) => void told.gone.add(key),
     onProgress: ({ objects, bytes }) => {
@@ -142,17 +160,20 @@ function copyRange(task: PartitionTask, told: Told) {
  */
 async function proveRange(
   task: PartitionTask,
-  { reasons, gone }: Told,
+  told: Told,
   otherwise = 'missing in the target',
 ): Promise<PartitionResult> {
+  const { reasons, gone, lost } = told;
+  const { refuses } = task;
   const manifest = task.manifest();
   const overruled: FailedObject[] = [];
   const result = await verifyObjects({
     ...ranged(task),
     deep: task.deep,
+    ...(refuses === undefined ? {} : { refuses }),
     onVerified(object) {
       gone.delete(object.key);
-      const reason = reasons.get(object.key);
+      const reason = reasons.get(object.key) ?? lost.get(object.key);
       if (reason === undefined) return manifest.write(object);
       overruled.push({ key: object.key, reason });
     },
@@ -161,6 +182,8 @@ async function proveRange(
   for (const { key } of broken) gone.delete(key);
   for (const key of result.gone) gone.add(key);
   const failures = [...overruled, ...broken];
+  // What can be mended comes first, since only the first are kept.
+  failures.sort((a, b) => Number(isHopeless(task, told, a.key)) - Number(isHopeless(task, told, b.key)));
   for (const { key, reason } of failures) if (key !== null) await manifest.note({ key, failed: reason });
   for (const key of gone) await manifest.note({ key, gone: true });
   await manifest.close();

@@ -50,3 +50,32 @@ it('a copy that is under way is not gone on with by credentials that the store r
   expect(await begin(openStore)).toBe('it goes on');
   expect(await begin(without({ status: 403, message: 'access denied' }))).toContain('access denied');
 });
+
+it('keys that the target would hold as one object are named, though they lie in two ranges, and neither is written', async () => {
+  const alike = ['cafe\u0301.mp3', 'caf\u00e9.mp3'];
+  const [from, to] = [memoryStore('legacy'), memoryStore('r2')];
+  for (const key of alike) from.place(key, `bytes of ${key}`);
+  for (let index = 0; index < 40; index++) from.place(`caff-${index}.mp3`, 'x');
+  const { put, head } = to;
+  const r2 = {
+    ...to,
+    normalizesKeys: true,
+    // R2 documents NFC for every key, whatever form it is asked for in.
+    put: (key: string, ...object: [Parameters<typeof put>[1], number, Parameters<typeof put>[3]]) =>
+      put(key.normalize('NFC'), ...object),
+    head: (key: string) => head(key.normalize('NFC')),
+  };
+  const result = await runSharedCopy({
+    databaseUrl: database.url('crossfade'),
+    from: 'source of keys',
+    to: 'target of keys',
+    options: { partitions: 4 },
+    openStore: (_location, use) => ({ ...(use === 'read' ? from : r2), close: async () => {} }),
+    concurrency: 2,
+    signal: AbortSignal.timeout(60_000),
+  });
+  expect(result.account).toEqual({ listed: 42, proven: 40, failed: 2, gone: 0, late: 0 });
+  expect(result.failures.map(({ key }) => key).toSorted()).toEqual(alike.toSorted());
+  expect(result.failures[0]?.reason).toContain('normalises keys to NFC and would hold one object for');
+  expect([to.objects.size, [...to.objects.keys()].filter((key) => alike.includes(key))]).toEqual([40, []]);
+});

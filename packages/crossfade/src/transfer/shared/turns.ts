@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { ObjectStore } from '../../providers/providers.ts';
 import type { KeyRange } from '../key-range.ts';
+import { findKeyAliases, type KeyAliases } from '../key-aliases.ts';
 import { cutKeySpace, splitPoint } from '../partitions.ts';
 import { prefixedStore } from '../prefixed-store.ts';
 import { copyPartition, failedRange, withPatience } from './partition-task.ts';
@@ -40,6 +41,11 @@ export interface Turns {
 /** What is cut off from a range that turned out too large becomes so many. */
 const PARTS_OF_THE_REST = 4;
 
+interface Stores {
+  readonly from: ObjectStore;
+  readonly to: ObjectStore;
+}
+
 interface Turn {
   readonly task: TaskId;
   readonly stop: AbortController;
@@ -64,7 +70,7 @@ export function createTurns(worker: {
   let finished = 0;
   const broken = new AbortController();
 
-  async function open(transfer: SharedTransfer): Promise<{ from: ObjectStore; to: ObjectStore }> {
+  async function open(transfer: SharedTransfer): Promise<Stores> {
     try {
       const [from, to] = await Promise.all([stores.at(transfer.from, 'read'), stores.at(transfer.to, 'write')]);
       const { prefix } = transfer.options;
@@ -102,13 +108,37 @@ export function createTurns(worker: {
     }
   }
 
+  const aliases = new Map<string, Promise<KeyAliases>>();
+
+  /** Keys that would be one object may lie in two ranges, so each worker looks at the whole source, once a transfer. */
+  async function aliasesOf({ id, options }: SharedTransfer, stores: Stores, { stop }: Turn): Promise<KeyAliases> {
+    const { signal } = stop;
+    const filter = worker.filter?.(options);
+    const asked = { ...stores, concurrency: worker.concurrency, ...(filter === undefined ? {} : { filter }) };
+    for (;;) {
+      const others = aliases.get(id);
+      const looked = others ?? withPatience(() => findKeyAliases({ ...asked, signal }), signal);
+      aliases.set(id, looked);
+      try {
+        return await looked;
+      } catch (error) {
+        if (aliases.get(id) === looked) aliases.delete(id);
+        signal.throwIfAborted();
+        // What ended with another's turn is looked for in this one.
+        if (others === undefined) throw error;
+      }
+    }
+  }
+
   async function copy(turn: Turn, range: KeyRange, transfer: SharedTransfer): Promise<PartitionResult | null> {
     const { from, to } = await open(transfer);
     const { options } = transfer;
     try {
       const mine = await shorten(turn, range, from, options);
       if (mine === null) return null;
+      const { refuses } = await aliasesOf(transfer, { from, to }, turn);
       return await copyPartition({
+        refuses,
         from,
         to,
         range: mine,
