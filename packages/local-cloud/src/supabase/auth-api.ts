@@ -13,13 +13,21 @@ async function hashPassword(password: string, salt: Buffer): Promise<Buffer> {
   return derive(password, salt, 32, COST);
 }
 
+const SCOPES = new Set(['global', 'local', 'others']);
+const isScope = (told: string): boolean => SCOPES.has(told);
+
 /** Users and their tokens: Supabase Auth's password and refresh grants. */
 export function createAuthApi(pool: Pool, tokens: Tokens) {
-  async function session(user: { id: string; email: string }) {
+  /** A sign-in's session; a refresh goes on with the one that it had. */
+  async function session(user: { id: string; email: string }, id: string = randomUUID()) {
     const refresh = randomBytes(16).toString('hex');
-    await pool.query('insert into auth.refresh_tokens (token, user_id) values ($1, $2)', [refresh, user.id]);
+    await pool.query('insert into auth.refresh_tokens (token, user_id, session_id) values ($1, $2, $3)', [
+      refresh,
+      user.id,
+      id,
+    ]);
     return {
-      access_token: await tokens.forUser(user),
+      access_token: await tokens.forUser({ ...user, sessionId: id }),
       token_type: 'bearer',
       expires_in: 3600,
       expires_at: Math.floor(Date.now() / 1000) + 3600,
@@ -35,6 +43,35 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
       },
     };
   }
+  const unauthorized = (response: ServerResponse): void =>
+    sendJson(response, 401, {
+      code: 401,
+      error_code: 'no_authorization',
+      msg: 'This endpoint requires a valid Bearer token',
+    });
+
+  /**
+   * Ends all of the user's sessions, the caller's own (`local`) or all but that (`others`). Access tokens stay valid
+   * until they expire (https://supabase.com/docs/guides/auth/signout).
+   */
+  async function logOut(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const caller = await tokens.caller(request);
+    if (caller?.sub === null || caller === null) return unauthorized(response);
+    const scope = url.searchParams.get('scope') ?? 'global';
+    if (!isScope(scope))
+      return sendJson(response, 400, {
+        code: 400,
+        error_code: 'validation_failed',
+        msg: `Unsupported logout scope "${scope}"`,
+      });
+    await pool.query(
+      `delete from auth.refresh_tokens where user_id = $1 and case $2
+         when 'local' then session_id = $3 when 'others' then session_id is distinct from $3 else true end`,
+      [caller.sub, scope, caller.claims['session_id']],
+    );
+    response.writeHead(204).end();
+  }
+
   const invalid = (response: ServerResponse): void =>
     sendJson(response, 400, { code: 400, error_code: 'invalid_credentials', msg: 'Invalid login credentials' });
 
@@ -76,12 +113,7 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
       if (route === 'GET /.well-known/jwks.json') return sendJson(response, 200, { keys: [] });
       if (route === 'GET /user') {
         const caller = await tokens.caller(request);
-        if (caller?.sub === null || caller === null)
-          return sendJson(response, 401, {
-            code: 401,
-            error_code: 'no_authorization',
-            msg: 'This endpoint requires a valid Bearer token',
-          });
+        if (caller?.sub === null || caller === null) return unauthorized(response);
         return sendJson(response, 200, {
           id: caller.sub,
           aud: 'authenticated',
@@ -89,7 +121,7 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
           email: caller.claims['email'],
         });
       }
-      if (route === 'POST /logout') return void response.writeHead(204).end();
+      if (route === 'POST /logout') return logOut(request, response, url);
       if (route !== 'POST /token') return sendJson(response, 404, { code: 404, msg: '404 page not found' });
       const body = await readJson(request);
       const field = (name: string): string => {
@@ -97,13 +129,13 @@ export function createAuthApi(pool: Pool, tokens: Tokens) {
         return typeof value === 'string' ? value : '';
       };
       if (url.searchParams.get('grant_type') === 'refresh_token') {
-        const { rows } = await pool.query<{ id: string; email: string }>(
-          'with gone as (delete from auth.refresh_tokens where token = $1 returning user_id) select u.id, u.email from gone join auth.users u on u.id::text = gone.user_id',
+        const { rows } = await pool.query<{ id: string; email: string; session_id: string }>(
+          'with gone as (delete from auth.refresh_tokens where token = $1 returning user_id, session_id) select u.id, u.email, gone.session_id from gone join auth.users u on u.id::text = gone.user_id',
           [field('refresh_token')],
         );
         return rows[0] === undefined
           ? sendJson(response, 400, { code: 400, error_code: 'refresh_token_not_found', msg: 'Invalid Refresh Token' })
-          : sendJson(response, 200, await session(rows[0]));
+          : sendJson(response, 200, await session(rows[0], rows[0].session_id));
       }
       const { rows } = await pool.query<{ id: string; email: string; encrypted_password: string }>(
         'select id, email, encrypted_password from auth.users where email = $1',

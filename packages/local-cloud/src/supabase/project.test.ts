@@ -51,6 +51,37 @@ describe("supabase-js, the vendor's own client", () => {
     expect((await signIn('ada@example.com', 'one')).id).toMatch(/^[0-9a-f-]{36}$/);
     await expect(signIn('ada@example.com', 'two')).rejects.toThrow('Invalid login credentials');
   });
+  it('signs out: of all sessions, of its own, or of all others; an access token stays valid until it expires', async () => {
+    const clients = () => Promise.all([signIn('ada@example.com', 'one'), signIn('ada@example.com', 'one')]);
+    const stranger = (await signIn('bob@example.com', 'two')).client;
+    for (const [scope, ownLives, otherLives] of [
+      ['global', false, false],
+      ['local', false, true],
+      ['others', true, false],
+    ] as const) {
+      const [{ client: own }, { client: other }] = await clients();
+      // A session that was refreshed is still the same.
+      await own.auth.refreshSession();
+      const [before, beside] = await Promise.all([own.auth.getSession(), other.auth.getSession()]);
+      expect((await own.auth.signOut({ scope })).error).toBeNull();
+      const lives = async (refresh_token = ''): Promise<boolean> => {
+        const fresh = createClient(url, project.anonKey, { auth: { persistSession: false } });
+        const { error } = await fresh.auth.refreshSession({ refresh_token });
+        if (error !== null) expect(error.code).toBe('refresh_token_not_found');
+        return error === null;
+      };
+      expect([
+        scope,
+        await lives(before.data.session?.refresh_token),
+        await lives(beside.data.session?.refresh_token),
+      ]).toEqual([scope, ownLives, otherLives]);
+      expect((await service.auth.getUser(before.data.session?.access_token)).error).toBeNull();
+    }
+    expect((await stranger.auth.refreshSession()).error).toBeNull();
+    expect(
+      (await fetch(`${url}/auth/v1/logout`, { method: 'POST', headers: { apikey: project.anonKey } })).status,
+    ).toBe(401);
+  });
   it('uploads, lists, downloads and removes', async () => {
     const { client, id } = await signIn('ada@example.com', 'one');
     const name = `users/${id}/uploads/a tone.wav`;

@@ -15,7 +15,7 @@ export interface Tokens {
   readonly anonKey: string;
   readonly serviceKey: string;
   /** An access token of one hour. */
-  forUser(user: { id: string; email: string }): Promise<string>;
+  forUser(user: { id: string; email: string; sessionId: string }): Promise<string>;
   /** A token that names one object, as signed URLs carry it; one for an upload says more. */
   forObject(granted: { url: string; upsert?: boolean; owner?: string }, seconds: number): Promise<string>;
   objectOf(token: string): Promise<{ url: string; upsert: boolean; owner: string | null } | null>;
@@ -60,8 +60,8 @@ export async function createTokens(jwtSecret: string, issuer: string, ref: strin
   return {
     anonKey,
     serviceKey,
-    forUser: ({ id, email }) =>
-      sign({ sub: id, email, role: 'authenticated', aud: 'authenticated', iss: issuer }, '1h'),
+    forUser: ({ id, email, sessionId }) =>
+      sign({ sub: id, email, role: 'authenticated', aud: 'authenticated', iss: issuer, session_id: sessionId }, '1h'),
     forObject: (granted, seconds) => sign(granted, Math.floor(Date.now() / 1000) + seconds),
     async objectOf(token) {
       try {
