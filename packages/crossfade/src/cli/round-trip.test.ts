@@ -189,7 +189,8 @@ async function keysIn(client: S3Client, bucket: string): Promise<string[]> {
 
 const sorted = (all: Iterable<string>): string[] => [...all].toSorted();
 
-describe('500 objects of every shape go Supabase → R2 → folder → R2 → Supabase', () => {
+// Each hop is a process with some hundred requests, of which a busy machine makes a minute.
+describe('500 objects of every shape go Supabase → R2 → folder → R2 → Supabase', { timeout: 240_000 }, () => {
   const keys = (): string[] => objects.map(({ key }) => key);
   const inSupabase = (): string[] => keys().filter(supabaseHolds);
 

@@ -59,3 +59,8 @@ export function lostMeta(wanted: ObjectMeta, held: ObjectMeta): string[] {
   const asked = Object.fromEntries(system.map((field) => [field, held[field]]));
   return differingMeta(wanted, { ...NO_META, ...asked, custom });
 }
+
+/** A value that no request can carry: the object cannot be written as it is, whoever tries, and however often. */
+export class UnsendableHeader extends TypeError {
+  override readonly name = 'UnsendableHeader';
+}

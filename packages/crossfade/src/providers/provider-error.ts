@@ -1,3 +1,4 @@
+import { UnsendableHeader } from './object-meta.ts';
 export interface ProviderErrorDetails {
   /** HTTP status; `null` where none came. */
   readonly status: number | null;
@@ -223,6 +224,7 @@ export function isOfTheObject(error: unknown): boolean {
 
 /** Whether a store refuses an object's size, type, key or metadata: the same object will be refused again. */
 export function isRefusedForGood(error: unknown): boolean {
+  if (error instanceof UnsendableHeader) return true;
   if (!(error instanceof ProviderError)) return false;
   return error.status === 413 || error.status === 415 || (error.code !== null && REFUSALS.has(error.code));
 }

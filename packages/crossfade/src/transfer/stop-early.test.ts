@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { UnsendableHeader } from '../providers/s3/answers.ts';
+import { UnsendableHeader } from '../providers/object-meta.ts';
 import { isRefusedForGood, ProviderError } from '../providers/provider-error.ts';
 import { copyObjects } from './copy.ts';
 import { memoryStore } from './fixtures/memory-store.ts';

@@ -2,7 +2,13 @@ import { createRequire } from 'node:module';
 import type * as Xml from 'fast-xml-parser';
 import type { Headers } from '../http/whole-answer.ts';
 import * as v from 'valibot';
-import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS, type ObjectMeta, type SystemHeader } from '../object-meta.ts';
+import {
+  SYSTEM_HEADER_NAMES,
+  SYSTEM_HEADERS,
+  type ObjectMeta,
+  type SystemHeader,
+  UnsendableHeader,
+} from '../object-meta.ts';
 import type { ObjectHead } from '../providers.ts';
 import { decodeValue, encodeValue, fromBytes, plainDisposition, plainHeader } from './header-text.ts';
 
@@ -152,11 +158,6 @@ export function readMeta(headers: Headers): ObjectMeta {
 function untold(headers: Headers): Pick<ObjectMeta, 'untold'> {
   const told = Number(headerText(headers['x-amz-missing-meta']) ?? 0);
   return told === 0 ? {} : { untold: Number.isSafeInteger(told) ? told : null };
-}
-
-/** A value that no request can carry: the object cannot be written as it is, whoever tries, and however often. */
-export class UnsendableHeader extends TypeError {
-  override readonly name = 'UnsendableHeader';
 }
 
 /** The headers with which an object of this metadata is written. @throws UnsendableHeader with the key and the header */

@@ -11,6 +11,7 @@ import { announcedSize, headerText, readHead, readMeta, unquote } from '../s3/an
 import { readUserMetadata, UNHELD_HEADERS } from './object-info.ts';
 import { demandBucket, demandServiceRole, untilPassed } from './storage-view.ts';
 import { listByFolder } from './storage-rest-folders.ts';
+import { plainHeader } from '../s3/header-text.ts';
 
 export interface StorageRestOptions {
   readonly label: string;
@@ -213,7 +214,11 @@ export function createStorageRest(options: StorageRestOptions): ObjectStore & { 
           size,
           etag: unquote(found.etag),
           lastModified: modified,
-          meta: metaOf({ contentType, cacheControl, ...readUserMetadata(found.metadata ?? {}) }),
+          meta: metaOf({
+            contentType: asHeader(contentType),
+            cacheControl: asHeader(cacheControl),
+            ...readUserMetadata(found.metadata ?? {}),
+          }),
         };
       } catch (error) {
         if (isMissing(error)) return null;
@@ -273,3 +278,6 @@ function readOnly(label: string, operation: string): ProviderError {
   const hint = 'write to it over S3: name its S3 endpoint and keys in the config';
   return new ProviderError(label, operation, { status: null, reached: true, retryable: false, message, hint });
 }
+
+/** As a header of S3 would be read: two ways to one object must not tell two things. */
+const asHeader = (value: string | null): string | null => (value === null ? null : (plainHeader(value) ?? value));

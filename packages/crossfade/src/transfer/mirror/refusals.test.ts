@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { metaOf } from '../../providers/object-meta.ts';
+import { metaOf, UnsendableHeader } from '../../providers/object-meta.ts';
 import { ProviderError } from '../../providers/provider-error.ts';
 import { memoryMirror, type MemoryMirror } from './fixtures/memory-mirror.ts';
 import type { MirrorOptions } from './mirror.ts';
@@ -46,6 +46,16 @@ async function settledOnce(world: Awaited<ReturnType<typeof production>> & Memor
 }
 
 describe('what legacy refuses for what it is', () => {
+  it('counts as refused as well when it is a header that no request can carry', async () => {
+    const world = await production();
+    const { put } = world.legacy;
+    world.legacy.put = async (...args) => {
+      if (args[0] === 'large') throw new UnsendableHeader('large has the header content-type with "é"');
+      return put(...args);
+    };
+    await settledOnce(world, /content-type/);
+  });
+
   it.each([
     // Seen on supabase/storage 1.11.2: an object above the project's or the bucket's limit, and a type that the bucket does not allow.
     [413, 'EntityTooLarge'],
