@@ -20,7 +20,12 @@ export async function openSharedStore(
     await opened.close();
     throw error;
   }
-  return { ...location.store, close: () => opened.close() };
+  return { ...location.store, address: placeText(location), close: () => opened.close() };
+}
+
+/** Where a location leads: what tells two stores of one name apart. No credential is in it. */
+export function placeText({ place }: OpenLocation): string {
+  return `${place.root}/${place.path}`;
 }
 
 /** @throws UserError for a folder, which every machine has another of */

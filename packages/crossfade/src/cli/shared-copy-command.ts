@@ -9,7 +9,7 @@ import { EXIT } from './exit-codes.ts';
 import { interruption } from './interruption.ts';
 import type { CommandFlags } from './main.ts';
 import { openLocations } from './open-locations.ts';
-import { demandShared, openSharedStore } from './open-shared-store.ts';
+import { demandShared, openSharedStore, placeText } from './open-shared-store.ts';
 import { openRolloutDatabase } from './rollout-database.ts';
 import { amountText } from './shared-progress-text.ts';
 import { createSharedProgressView } from './shared-progress-view.ts';
@@ -44,7 +44,7 @@ export async function sharedCopyCommand(from: string, to: string, flags: Command
   const interrupted = interruption();
   const command = ['crossfade', ...process.argv.slice(2)].map(quoted).join(' ');
   const env = await readEnvironment(flags.env);
-  const concurrency = await checkLocations(from, to, flags, options.concurrency);
+  const { concurrency, places } = await checkLocations(from, to, flags, options.concurrency);
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   const view = createSharedProgressView(process.stderr);
   const start = performance.now();
@@ -54,7 +54,7 @@ export async function sharedCopyCommand(from: string, to: string, flags: Command
       databaseUrl: database.url,
       from,
       to,
-      options: { include: flags.include ?? [], exclude: flags.exclude ?? [], prefix: options.prefix },
+      options: { include: flags.include ?? [], exclude: flags.exclude ?? [], prefix: options.prefix, places },
       openStore: (location, use) => openSharedStore(flags, location, use, concurrency),
       filter: ({ include, exclude }) => keyFilter(include, exclude) ?? undefined,
       concurrency,
@@ -93,13 +93,13 @@ function refuseFlags(flags: CommandFlags): void {
   }
 }
 
-/** Both are there, are stores that others can open too, and are not one place. Answers with the objects at once. */
+/** Both are there, are stores that others can open too, and are not one place. Answers with the objects at once, and where they are. */
 async function checkLocations(
   from: string,
   to: string,
   flags: CommandFlags,
   concurrency: Concurrency | null,
-): Promise<Concurrency> {
+): Promise<{ readonly concurrency: Concurrency; readonly places: readonly string[] }> {
   const wanted = [
     { text: from, use: 'read' },
     { text: to, use: 'write' },
@@ -107,7 +107,7 @@ async function checkLocations(
   const opened = await openLocations({ flags, wanted, prefix: '', concurrency, onSkipped() {} });
   try {
     for (const location of opened.locations) demandShared(location);
-    return opened.concurrency;
+    return { concurrency: opened.concurrency, places: opened.locations.map(placeText) };
   } finally {
     await opened.close();
   }

@@ -1,5 +1,5 @@
 /** What `crossfade copy --help` and `crossfade verify --help` say. */
-export const TRANSFER_HELP = `crossfade copy FROM TO          every object of FROM is in TO, with its metadata, proven by its bytes
+export const TRANSFER_HELP = `crossfade copy FROM TO          every object of FROM is in TO, proven by its bytes; metadata is sent along
 crossfade verify FROM TO        what is missing, extra or different in TO; changes nothing
 crossfade verify TO --manifest FILE
                                 the same against a manifest, without asking the source

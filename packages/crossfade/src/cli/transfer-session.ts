@@ -5,7 +5,8 @@ import type { RolloutConfig } from '../rollout/config.ts';
 import { EgressSpent } from '../transfer/egress.ts';
 import { KEPT, openFindings, type Findings } from '../transfer/findings.ts';
 import { findKeyAliases } from '../transfer/key-aliases.ts';
-import { watchLimits, type LiveLimits, type TransferLimits } from '../transfer/limits.ts';
+import { LimitsError, watchLimits, type LiveLimits, type TransferLimits } from '../transfer/limits.ts';
+import { UnorderedListing } from '../transfer/merge-listings.ts';
 import { ManifestError } from '../transfer/manifest-file.ts';
 import type { Concurrency } from '../transfer/pace.ts';
 import { reasonToStop, TransferStopped } from '../transfer/stop-early.ts';
@@ -60,7 +61,7 @@ export async function withTransfer(
     skipped.add(key);
     findings.add({ kind: 'skipped', key, reason }).catch(stopWith);
   };
-  const limits = watchLimits(flags.limits === undefined ? null : resolve(flags.limits), limitsOf(options), view.say);
+  const limits = openLimits(flags, options, view.say);
   const opened = await openLocations({ flags, wanted, onSkipped, ...options, limits }).catch((error: unknown) => {
     limits.close();
     throw error;
@@ -92,6 +93,13 @@ export function asTransferError(error: unknown): unknown {
   if (error instanceof ManifestError)
     return new UserError('CROSSFADE_MANIFEST_BROKEN', error.message, 'take a manifest that copy or verify has written');
   if (error instanceof TransferStopped) return asStopped(error);
+  if (error instanceof UnorderedListing)
+    return new UserError(
+      'CROSSFADE_LISTING_UNORDERED',
+      error.message,
+      'Crossfade compares two listings in byte order, as S3 sends them; copy from a store that does so (S3 Express does not)',
+      EXIT.failed,
+    );
   if (!(error instanceof ProviderError) || isUnreachable(error)) return error;
   const hint = error.hint ?? 'check the location and its credentials';
   if (error.code === 'NoSuchBucket' || error.status === 404)
@@ -118,6 +126,20 @@ function asStopped(stopped: TransferStopped): Error {
     'what has arrived stays; run it again to go on',
     exit,
   );
+}
+
+/** @throws UserError for a file that says no limits */
+function openLimits(flags: CommandFlags, options: TransferOptions, say: (text: string) => void): LiveLimits {
+  try {
+    return watchLimits(flags.limits === undefined ? null : resolve(flags.limits), limitsOf(options), say);
+  } catch (error) {
+    if (!(error instanceof LimitsError)) throw error;
+    throw new UserError(
+      'CROSSFADE_LIMITS_INVALID',
+      error.message,
+      'write JSON such as {"bytesPerSecond":10000000,"requestsPerSecond":100,"egressBytes":null}',
+    );
+  }
 }
 
 /** As a shell takes it. */

@@ -13,7 +13,7 @@ import type { CopiedObject, CopyTools } from './copy-tools.ts';
 import { eachAtOnce } from './each-at-once.ts';
 import type { KeyRange } from './key-range.ts';
 import { listPairs } from './list-in-ranges.ts';
-import { listedEntry, ListedNotThere } from './listed-entry.ts';
+import { demandListedSize, listedEntry, ListedNotThere } from './listed-entry.ts';
 import type { KeyPair } from './merge-listings.ts';
 import { askMetaDifferences, mayBeDescribedAnew } from './metadata-differences.ts';
 import { ObjectChanged } from './object-body.ts';
@@ -303,7 +303,7 @@ async function copyWithRetries(
     const throttled = isThrottled(cause);
     if (throttled && cause instanceof ProviderError) throttle.slowDown(cause.retryAfterMs);
     const isAway = cause === null || cause instanceof ObjectChanged;
-    const now = isAway ? await lookAgain(from, current.key, cause === null) : current;
+    const now = isAway ? await lookAgain(from, listed, cause === null) : current;
     if (now === null) return null;
     // What cannot be written as a request, or is refused for what it is, will be no other at the next attempt.
     const inAnyCase = reasonToStop(cause) !== null || cause instanceof TypeError || isRefusedForGood(cause);
@@ -319,9 +319,12 @@ async function copyWithRetries(
  * that it was deleted.
  * @throws ObjectFailed when the source does not say
  */
-async function lookAgain(from: ObjectStore, key: string, wasAbsent: boolean): Promise<ObjectHead | null> {
+async function lookAgain(from: ObjectStore, listed: ObjectHead, wasAbsent: boolean): Promise<ObjectHead | null> {
+  const { key } = listed;
   try {
-    return (wasAbsent ? null : await from.head(key)) ?? (await listedEntry(from, key));
+    const now = wasAbsent ? null : await from.head(key);
+    if (now !== null) await demandListedSize(from, listed, now);
+    return now ?? (await listedEntry(from, key));
   } catch (cause) {
     throw new ObjectFailed(key, { cause });
   }

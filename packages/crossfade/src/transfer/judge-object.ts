@@ -4,7 +4,7 @@ import type { ObjectHead, ObjectMeta, ObjectStore } from '../providers/providers
 import { compareObject, type Comparison } from './compare-object.ts';
 import type { CopyFailure } from './copy.ts';
 import { SYSTEM_HEADER_NAMES, SYSTEM_HEADERS } from '../providers/object-meta.ts';
-import { listedEntry, ListedNotThere } from './listed-entry.ts';
+import { demandListedSize, listedEntry, ListedNotThere } from './listed-entry.ts';
 import { unheldIn, untoldText } from './lost-metadata.ts';
 import { metaDifferences } from './metadata-differences.ts';
 import type { Mismatch, VerifyOptions } from './verify.ts';
@@ -48,6 +48,7 @@ export async function judgeObject(
   }
   const [sourceNow, targetNow] = await Promise.all([presentIn(from, source.key, signal), to.head(source.key)]);
   if (sourceNow === null) return { is: 'gone' };
+  await demandListedSize(from, source, sourceNow);
   if (targetNow === null) return { is: 'missing', source: sourceNow };
   const isUnchanged = sourceNow.etag === source.etag && targetNow.etag === target?.etag;
   const comparison = isUnchanged && listed !== null ? listed : await compare(sourceNow, targetNow);

@@ -11,6 +11,11 @@ export interface TransferLimits {
   readonly egressBytes: number | null;
 }
 
+/** A file of limits that says none. */
+export class LimitsError extends Error {
+  override readonly name = 'LimitsError';
+}
+
 export interface LiveLimits {
   current(): TransferLimits;
   close(): void;
@@ -24,16 +29,26 @@ export const limitsSchema = v.strictObject({
   egressBytes: v.optional(v.nullable(positive)),
 });
 
+/** A list counts as an object without fields to the schema above. */
+const limitsFile = v.pipe(
+  v.string(),
+  v.parseJson(),
+  v.check((value) => !Array.isArray(value), 'expected an object, found a list'),
+  limitsSchema,
+);
+
 const LOOK_EVERY_MS = 1000;
 
 /**
  * Limits that a file may change while they count: it is looked at each second, and need not be there. What cannot be
- * read is told, and changes nothing.
+ * read then is told, and changes nothing.
+ * @throws LimitsError when the file cannot be understood at the start: going on would mean to go on without limits
  */
 export function watchLimits(path: string | null, start: TransferLimits, tell: (text: string) => void): LiveLimits {
   let current = start;
   if (path === null) return { current: () => current, close: () => {} };
   let seen: string | null = null;
+  let isFirst = true;
   const look = (): void => {
     const text = textOf(path);
     if (text === seen) return;
@@ -44,16 +59,18 @@ export function watchLimits(path: string | null, start: TransferLimits, tell: (t
       return;
     }
     try {
-      const told = v.parse(v.pipe(v.string(), v.parseJson(), limitsSchema), text);
+      const told = v.parse(limitsFile, text);
       const { bytesPerSecond = start.bytesPerSecond, requestsPerSecond = start.requestsPerSecond } = told;
       const { egressBytes = start.egressBytes } = told;
       current = { bytesPerSecond, requestsPerSecond, egressBytes };
       tell(`limits of ${path}: ${JSON.stringify(current)}`);
     } catch (error) {
+      if (isFirst) throw new LimitsError(`${path} holds no limits: ${errorText(error)}`, { cause: error });
       tell(`${path} holds no limits, the ones before stay: ${errorText(error)}`);
     }
   };
   look();
+  isFirst = false;
   const timer = setInterval(look, LOOK_EVERY_MS).unref();
   return { current: () => current, close: () => clearInterval(timer) };
 }

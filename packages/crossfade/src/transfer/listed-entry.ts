@@ -11,6 +11,18 @@ export async function listedEntry(store: ObjectStore, key: string): Promise<Obje
   return null;
 }
 
+/**
+ * A store that sends another size than it lists, and still lists the old one: what it sends is not the object, as when
+ * a proxy answers with its sign-in page. Where the listing has followed, the object has changed.
+ * @throws Error that names both sizes
+ */
+export async function demandListedSize(store: ObjectStore, listed: ObjectHead, now: ObjectHead): Promise<void> {
+  if (now.size === listed.size) return;
+  const again = await listedEntry(store, listed.key);
+  if (again === null || again.size === now.size) return;
+  throw new Error(`${store.label} lists ${again.size} bytes, and answers with ${now.size}: that is not the object`);
+}
+
 /** The object is in the listing, and asked for by its key it is not there. */
 export class ListedNotThere extends Error {
   override readonly name = 'ListedNotThere';

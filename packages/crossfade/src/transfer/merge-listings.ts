@@ -2,6 +2,11 @@ import { listingOf, pagesOf, type Listing } from '../providers/listing.ts';
 import type { ObjectHead } from '../providers/providers.ts';
 import { compareKeys } from './key-range.ts';
 
+/** A store whose listing is not in byte order, or tells a key twice: objects would be missed. */
+export class UnorderedListing extends Error {
+  override readonly name = 'UnorderedListing';
+}
+
 export interface KeyPair<From = ObjectHead, To = ObjectHead> {
   readonly key: string;
   readonly from: From | null;
@@ -83,7 +88,7 @@ function openCursor<Entry extends Keyed>(listing: Listing<Entry>): Cursor<Entry>
     if (entry === undefined || entry.unreadable !== undefined) return;
     if (last !== null && compareKeys(last, entry.key) >= 0) {
       const keys = `${JSON.stringify(entry.key)} after ${JSON.stringify(last)}`;
-      throw new Error(`the listing repeats or is out of order: ${keys}`);
+      throw new UnorderedListing(`the listing repeats or is out of order: ${keys}`);
     }
     last = entry.key;
   }

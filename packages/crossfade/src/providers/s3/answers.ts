@@ -100,6 +100,11 @@ export function headerText(value: string | string[] | undefined): string | null 
   return Array.isArray(value) ? (value[0] ?? null) : (value ?? null);
 }
 
+/** Lines of one name are one list (RFC 9110, section 5.3). */
+function joinedText(value: string | string[] | undefined): string | null {
+  return Array.isArray(value) ? value.join(', ') : (value ?? null);
+}
+
 /** Bytes of the body that these headers announce; `null` when they do not. */
 export function announcedSize(headers: Headers): number | null {
   const size = headerText(headers['content-length']);
@@ -133,10 +138,10 @@ export function readMeta(headers: Headers): ObjectMeta {
   // No prototype: `x-amz-meta-__proto__` is a name like any other.
   const custom: Record<string, string> = Object.create(null) as Record<string, string>;
   for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(CUSTOM)) custom[name.slice(CUSTOM.length)] = decodeValue(headerText(value) ?? '');
+    if (name.startsWith(CUSTOM)) custom[name.slice(CUSTOM.length)] = decodeValue(joinedText(value) ?? '');
   }
   const system = (field: SystemHeader): string | null => {
-    const value = headerText(headers[SYSTEM_HEADERS[field]]);
+    const value = joinedText(headers[SYSTEM_HEADERS[field]]);
     if (value === null) return null;
     // As it would be sent, so that an object and its copy say the same; what cannot be sent stays as it was meant.
     const text = fromBytes(value);

@@ -42,7 +42,7 @@ export interface ObjectStoreOptions extends BucketAddress {
 }
 
 const PAGE = '1000';
-const PARTIAL_CONTENT = 206;
+const [OK, PARTIAL_CONTENT] = [200, 206];
 /** Of S3's keys, bytes in UTF-8. */
 const LONGEST_KEY = 1024;
 const isTooLong = (key: string): boolean => Buffer.byteLength(key) > LONGEST_KEY;
@@ -90,6 +90,7 @@ export function createObjectStore(
       throw error;
     });
     if (stored === null) return null;
+    if (stored.status !== OK) throw refuse(`HEAD ${bucket}/${key}`, stored.status, 'the answer describes no object');
     // Compressed on its way, so that nobody can say how long it is.
     const answer = announcesSize(stored)
       ? stored
@@ -158,9 +159,11 @@ export function createObjectStore(
       }
       if (response === null) return null;
       const size = announcedSize(response.headers);
-      if (size === null || (range !== undefined && response.statusCode !== PARTIAL_CONTENT)) {
+      const isHeeded = response.statusCode === (range === undefined ? OK : PARTIAL_CONTENT);
+      if (size === null || !isHeeded) {
         await response.body.dump();
-        const wrong = size === null ? 'the length of the body is not announced' : 'the range was not heeded';
+        const unheeded = range === undefined ? 'the answer is not the object' : 'the range was not heeded';
+        const wrong = isHeeded ? 'the length of the body is not announced' : unheeded;
         throw refuse(`GET ${bucket}/${key}`, response.statusCode, wrong);
       }
       return { ...readHead(key, response.headers, size), meta: readMeta(response.headers), body: response.body };
@@ -185,8 +188,12 @@ export function createObjectStore(
         try {
           const answer = await ask();
           if (answer === null) return null;
-          if (!whole && answer.status !== PARTIAL_CONTENT)
-            throw refuse(`GET ${bucket}/${key}`, answer.status, 'the range was not heeded');
+          if (answer.status !== (whole ? OK : PARTIAL_CONTENT))
+            throw refuse(
+              `GET ${bucket}/${key}`,
+              answer.status,
+              whole ? 'the answer is not the object' : 'the range was not heeded',
+            );
           const found = unquote(headerText(answer.headers['etag']) ?? '');
           if (answer.body.byteLength !== into.byteLength || (etag !== '' && found !== etag)) throw changed();
           return { meta: readMeta(answer.headers), ...opaqueEtag(answer.headers) };

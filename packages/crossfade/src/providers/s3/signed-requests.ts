@@ -96,7 +96,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
   }
 
   function failureOf(operation: string, status: number, headers: Headers, text: string): ProviderError {
-    const told = parseFailure(text);
+    const told = parseFailure(text) ?? redirected(status, headers);
     const error = new ProviderError(label, operation, {
       status,
       code: told?.code ?? null,
@@ -120,7 +120,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
         if (error instanceof TooLong || error instanceof TypeError) throw error;
         throw unreachable(label, operation, endpoint, error, secrets);
       }
-      if (answer.status < 400) return answer;
+      if (answer.status < 300) return answer;
       throw failureOf(operation, answer.status, answer.headers, answer.body.toString());
     },
     async send(method, key, details = {}) {
@@ -134,7 +134,7 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
         if (body instanceof Readable && body.errored !== null && body.errored === error) throw error;
         throw unreachable(label, operation, endpoint, error, secrets);
       }
-      if (response.statusCode < 400) return response;
+      if (response.statusCode < 300) return response;
       const text = await response.body.text().catch((error: unknown) => {
         throw unreachable(label, operation, endpoint, error, secrets);
       });
@@ -164,4 +164,15 @@ export function createSignedRequests(address: BucketAddress): SignedRequests {
       await dispatcher.close();
     },
   };
+}
+
+/**
+ * Nobody is followed elsewhere: the request is signed for this host, and what lies behind a redirect is not the object
+ * that was asked for. S3 sends 301 and 307 where the region is another one.
+ */
+function redirected(status: number, headers: Headers): { code: string; message: string } | null {
+  if (status >= 400) return null;
+  const location = headerText(headers['location']);
+  const where = location !== null && URL.canParse(location) ? ` to ${new URL(location).host}` : '';
+  return { code: 'Redirect', message: `it redirects${where}: check the endpoint and the region` };
 }

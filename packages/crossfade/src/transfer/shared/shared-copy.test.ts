@@ -1,5 +1,6 @@
 import type { DatabaseServer } from '@crossfade/database-server';
 import { startTemporaryDatabase } from '@crossfade/database-server/temporary';
+import { Pool } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ProviderError } from '../../providers/provider-error.ts';
 import { errorText } from '../../rollout/error-text.ts';
@@ -78,4 +79,31 @@ it('keys that the target would hold as one object are named, though they lie in 
   expect(result.failures.map(({ key }) => key).toSorted()).toEqual(alike.toSorted());
   expect(result.failures[0]?.reason).toContain('normalises keys to NFC and would hold one object for');
   expect([to.objects.size, [...to.objects.keys()].filter((key) => alike.includes(key))]).toEqual([40, []]);
+});
+
+it('joins no copy between other stores that have the same names', async () => {
+  const run = (places: readonly string[], stop: AbortController) =>
+    runSharedCopy({
+      databaseUrl: database.url('crossfade'),
+      from: 'same-name',
+      to: 'same-target',
+      options: { places },
+      openStore,
+      concurrency: 1,
+      takesPart: false,
+      onProgress: () => stop.abort(),
+      signal: stop.signal,
+    }).catch(() => null);
+  await run(['https://a.example/media/', 'https://t.example/media/'], new AbortController());
+  await run(['https://b.example/media/', 'https://t.example/media/'], new AbortController());
+  await run(['https://a.example/media/', 'https://t.example/media/'], new AbortController());
+  const pool = new Pool({ connectionString: database.url('crossfade') });
+  const { rows } = await pool.query(
+    "select options->'places' as places from crossfade.transfers where from_location = 'same-name'",
+  );
+  await pool.end();
+  expect(rows.map(({ places }) => places[0]).toSorted()).toEqual([
+    'https://a.example/media/',
+    'https://b.example/media/',
+  ]);
 });

@@ -2,7 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { ObjectStore } from '../../providers/providers.ts';
 
 /** A store that somebody opened and closes again. */
-export type OpenedStore = ObjectStore & { close(): Promise<void> };
+export type OpenedStore = ObjectStore & {
+  /** Endpoint, bucket and prefix, where the store has such. */
+  readonly address?: string;
+  close(): Promise<void>;
+};
 
 /** Opens a location by its name with this machine's own config and credentials: neither is ever in the database. */
 export type OpenStore = (location: string, use: 'read' | 'write') => OpenedStore | Promise<OpenedStore>;
@@ -16,6 +20,11 @@ export interface TransferOptions {
   readonly exclude: readonly string[];
   /** Only keys that begin with it, below the location. */
   readonly prefix: string;
+  /**
+   * Where the two names lead on the machine that began it, as endpoint, bucket and prefix. Two stores of one name are
+   * two transfers. Empty where nobody said.
+   */
+  readonly places: readonly string[];
   /** Ranges that the keys are cut into at first, and what a range may hold at most; larger ones are split. */
   readonly partitions: number;
   readonly mostObjects: number;
@@ -29,6 +38,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
   include: [],
   exclude: [],
   prefix: '',
+  places: [],
   partitions: 64,
   mostObjects: 20_000,
   mostBytes: 16 * GIB,

@@ -10,6 +10,8 @@ const optionsSchema = v.object({
   include: v.array(v.string()),
   exclude: v.array(v.string()),
   prefix: v.string(),
+  // Absent in what an older command began.
+  places: v.optional(v.array(v.string()), []),
   partitions: v.number(),
   mostObjects: v.number(),
   mostBytes: v.number(),

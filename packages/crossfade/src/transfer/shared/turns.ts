@@ -7,7 +7,7 @@ import { prefixedStore } from '../prefixed-store.ts';
 import { copyPartition, failedRange, withPatience } from './partition-task.ts';
 import { openManifestPart } from './shared-manifest.ts';
 import type { createThroughput } from './shared-progress.ts';
-import type { KeyFilter, PartitionResult, SharedTransfer, TransferOptions } from './shared-transfer.ts';
+import type { KeyFilter, PartitionResult, SharedTransfer, TransferOptions, OpenedStore } from './shared-transfer.ts';
 import type { StoreRoom } from './store-room.ts';
 import {
   claimPartition,
@@ -73,7 +73,9 @@ export function createTurns(worker: {
   async function open(transfer: SharedTransfer): Promise<Stores> {
     try {
       const [from, to] = await Promise.all([stores.at(transfer.from, 'read'), stores.at(transfer.to, 'write')]);
-      const { prefix } = transfer.options;
+      const { prefix, places } = transfer.options;
+      demandPlace(transfer.from, from, places[0]);
+      demandPlace(transfer.to, to, places[1]);
       return { from: prefixedStore(from, '', prefix), to: prefixedStore(to, '', prefix) };
     } catch (error) {
       broken.abort(error);
@@ -234,4 +236,12 @@ export function createTurns(worker: {
     },
     broken: broken.signal,
   };
+}
+
+/** Two machines may know two stores by one name: a part of the keys would come from elsewhere. @throws Error */
+function demandPlace(name: string, { address }: OpenedStore, begun: string | undefined): void {
+  if (address === undefined || begun === undefined || address === begun) return;
+  throw new Error(
+    `${name} is ${address} on this machine, and ${begun} where the copy was begun: give both the same store`,
+  );
 }
