@@ -106,6 +106,20 @@ describe('a partition', () => {
     expect(result.failures).toEqual([{ key: 'b', reason: expect.stringContaining('broke off') }]);
   });
 
+  it('ends although a target takes an object and loses it each time', async () => {
+    const stores = twoStores();
+    const { put } = stores.to;
+    stores.to.put = async (key, ...object) => {
+      const stored = await put(key, ...object);
+      if (key === 'b') stores.to.objects.delete('b');
+      return stored;
+    };
+    const { result, manifest } = await copy(stores);
+    expect(result).toMatchObject({ objects: 2, verified: 1, failed: 1, gone: 0 });
+    expect(result.failures).toMatchObject([{ key: 'b' }]);
+    expect(manifest).toEqual(['c']);
+  });
+
   it('that may not be read is given up at once', async () => {
     const stores = twoStores();
     stores.from.list = () => {

@@ -14,7 +14,7 @@ import { verifyObjects, type VerifiedObject, type VerifyResult } from '../verify
 import type { FailedObject, PartitionResult } from './shared-transfer.ts';
 import type { Concurrency } from '../pace.ts';
 
-/** Rounds in a row in which nothing more arrived, though both stores answered. */
+/** Rounds in a row that left no fewer objects than one before, though both stores answered. */
 const ROUNDS_IN_VAIN = 6;
 /** A store that does not answer at all is waited for so long, ms, since anything arrived last. */
 const PATIENCE_MS = 10 * 60_000;
@@ -50,23 +50,30 @@ export async function copyPartition(task: PartitionTask): Promise<PartitionResul
   const told: Told = { reasons: new Map(), gone: new Set(), lost: new Map() };
   let [copied, copiedBytes] = [0, 0];
   let inVain = 0;
+  /** Objects that a round left, the fewest so far: of the copy, and of the proof. */
+  const fewest = { copy: Infinity, proof: Infinity };
   let arrived = performance.now();
   for (let round = 1; ; round++) {
     const before = copied;
     try {
+      let [phase, left]: ['copy' | 'proof', number] = ['copy', 0];
       const copy = await copyRange(task, told);
       copied += copy.copied;
       copiedBytes += copy.bytes;
+      left = copy.failures;
       if (copy.failures === 0) {
         const proof = await proveRange(task, told);
         const broken = proof.failures.filter(({ key }) => !isHopeless(task, told, key));
         if (broken.length === 0) return { ...proof, copied, copiedBytes };
+        [phase, left] = ['proof', broken.length];
         const repaired = await repair(task, broken);
         copied += repaired.copied;
         copiedBytes += repaired.bytes;
         told.reasons = new Map(repaired.failed.map(({ key, reason }) => [key, reason]));
       }
-      inVain = copied > before ? 0 : inVain + 1;
+      // What is copied again and again, and never proven, is no progress: a target may lose it each time.
+      inVain = left < fewest[phase] ? 0 : inVain + 1;
+      fewest[phase] = Math.min(fewest[phase], left);
       if (inVain >= ROUNDS_IN_VAIN) return { ...(await proveRange(task, told)), copied, copiedBytes };
     } catch (error) {
       signal.throwIfAborted();
